@@ -41,6 +41,7 @@ def pack(wire: object) -> bytes:
         packed = msgpack.packb(wire, default=_pack_big_integer, strict_types=True)
     except (TypeError, ValueError, OverflowError) as error:
         raise CodecError(f"value has no canonical form: {error}") from None
+    _check_kinds(wire)
     return bytes(packed)
 
 
@@ -55,7 +56,24 @@ def unpack(data: bytes) -> Any:
         raise CodecError(f"not MessagePack of ours: {error}") from None
     if again != data:
         raise CodecError("not the canonical form", size=len(data))
+    _check_kinds(wire)
     return wire
+
+
+_SCALARS = frozenset({type(None), bool, int, str, bytes})
+
+
+def _check_kinds(wire: object) -> None:
+    """Raise CodecError for a kind that MessagePack has and we have not: maps, floats, times.
+
+    Called after packing, which has bounded the depth.
+    """
+    if type(wire) is list:
+        for item in wire:
+            if type(item) not in _SCALARS:
+                _check_kinds(item)
+    elif type(wire) not in _SCALARS:
+        raise CodecError("value has no canonical form", type=type(wire).__name__)
 
 
 def _pack_big_integer(value: object) -> msgpack.ExtType:

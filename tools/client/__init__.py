@@ -1,0 +1,1 @@
+"""A typed asyncio client for a Carbonode node: JSON-RPC, subscriptions, transactions."""

@@ -1,0 +1,1 @@
+"""A whole chain of real processes on loopback: for development, tests and benchmarks."""

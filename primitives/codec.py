@@ -21,6 +21,8 @@ from primitives import limits
 from primitives.errors import CodecError
 
 BIG_INTEGER_EXTENSION = 1
+NESTING_MAX = 64
+"""Lists within lists: a contract value has 8, the deepest structure around it fewer than 20."""
 _INT_MIN = -(1 << (limits.INT_BITS - 1))
 _INT_MAX = (1 << (limits.INT_BITS - 1)) - 1
 _MACHINE_MIN = -(1 << 63)
@@ -41,7 +43,7 @@ def pack(wire: object) -> bytes:
         packed = msgpack.packb(wire, default=_pack_big_integer, strict_types=True)
     except (TypeError, ValueError, OverflowError) as error:
         raise CodecError(f"value has no canonical form: {error}") from None
-    _check_kinds(wire)
+    _check_kinds(wire, NESTING_MAX)
     return bytes(packed)
 
 
@@ -56,22 +58,24 @@ def unpack(data: bytes) -> Any:
         raise CodecError(f"not MessagePack of ours: {error}") from None
     if again != data:
         raise CodecError("not the canonical form", size=len(data))
-    _check_kinds(wire)
+    _check_kinds(wire, NESTING_MAX)
     return wire
 
 
 _SCALARS = frozenset({type(None), bool, int, str, bytes})
 
 
-def _check_kinds(wire: object) -> None:
+def _check_kinds(wire: object, depth_left: int) -> None:
     """Raise CodecError for a kind that MessagePack has and we have not: maps, floats, times.
 
-    Called after packing, which has bounded the depth.
+    Bounds the nesting too: an interpreter's own recursion limit differs between nodes.
     """
     if type(wire) is list:
+        if depth_left == 0:
+            raise CodecError("lists too deep", limit=NESTING_MAX)
         for item in wire:
             if type(item) not in _SCALARS:
-                _check_kinds(item)
+                _check_kinds(item, depth_left - 1)
     elif type(wire) not in _SCALARS:
         raise CodecError("value has no canonical form", type=type(wire).__name__)
 

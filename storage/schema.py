@@ -1,0 +1,97 @@
+"""The one table of what is stored where: prefix, key, value, meaning.
+
+Keys are a contract with every existing data folder: golden vectors fail loudly on
+change, and a change needs a new SCHEMA_VERSION. Heights are big-endian, so key order
+is height order and a range of heights is one range of keys (pruning deletes it).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from struct import Struct as Layout
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One row of the schema. ``key`` and ``value`` describe the bytes after the prefix."""
+
+    name: str
+    prefix: bytes
+    key: str
+    value: str
+    meaning: str
+
+
+CHAIN_TABLES = (
+    Table("meta", b"m", "text", "see META_*", "chain id, schema version, tip"),
+    Table("headers", b"h", "height u64", "HEADER", "header of each height"),
+    Table("blocks", b"b", "height u64", "BLOCK", "whole block, the bytes peers serve"),
+    Table("certificates", b"c", "height u64", "CERTIFICATE", "the certificate we committed with"),
+    Table("results", b"r", "height u64", "EXECUTION_RESULT", "what COMMITs signed"),
+    Table("receipts", b"p", "height u64", "list of RECEIPT bytes", "leaves of receipts_root"),
+    Table("events", b"e", "height u64", "list of EVENT bytes", "leaves of events_root"),
+    Table("hashes", b"i", "block hash 32", "height u64", "height of a block id"),
+    Table("transactions", b"t", "id 32", "height u64, index u32", "where a transaction is"),
+    Table("state", b"s", "state key", "state value", "the state after the tip, in key order"),
+    Table("tree", b"k", "level u8, index u32", "bucket or 16 hashes", "authenticated state"),
+)
+
+INDEX_TABLES = (
+    Table("meta", b"m", "text", "see INDEX_META_*", "chain id, schema version, index height"),
+    Table("senders", b"a", "address 32, place", "ENTRY", "transactions of a sender"),
+    Table("contracts", b"c", "name, place", "ENTRY", "transactions that call a contract"),
+    Table("events", b"e", "contract, place", "EVENT", "events of a contract"),
+    Table("named", b"n", "contract, event name, place", "empty", "events of one name"),
+)
+
+META_CHAIN_ID = b"mchain-id"
+META_SCHEMA = b"mschema"
+META_TIP = b"mtip"
+
+STATE_PREFIX = b"s"
+TREE_PREFIX = b"k"
+
+_HEIGHT = Layout(">cQ")
+_LOCATION = Layout(">QI")
+_TREE = Layout(">cBI")
+_U64 = Layout(">Q")
+
+
+def make_height_key(prefix: bytes, height: int) -> bytes:
+    """Return the key of ``height`` in a table by height (9 bytes)."""
+    return _HEIGHT.pack(prefix, height)
+
+
+def make_tree_key(level: int, index: int) -> bytes:
+    """Return the key of the tree node ``index`` of ``level``; level 0 is the root."""
+    return _TREE.pack(TREE_PREFIX, level, index)
+
+
+def encode_location(height: int, index: int) -> bytes:
+    """Return where something is: height and number within the block (12 bytes)."""
+    return _LOCATION.pack(height, index)
+
+
+def decode_location(data: bytes) -> tuple[int, int]:
+    """Return (height, index) of 12 bytes."""
+    height, index = _LOCATION.unpack(data)
+    return height, index
+
+
+def encode_height(height: int) -> bytes:
+    """Return 8 big-endian bytes."""
+    return _U64.pack(height)
+
+
+def decode_height(data: bytes) -> int:
+    """Return the height of 8 big-endian bytes."""
+    height: int = _U64.unpack(data)[0]
+    return height
+
+
+def make_name_part(name: str) -> bytes:
+    """Return a name with its length in front, so that no name is a prefix of another."""
+    encoded = name.encode("utf-8")
+    return len(encoded).to_bytes(2, "big") + encoded

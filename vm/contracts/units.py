@@ -1,0 +1,709 @@
+"""Units: batches of kilogram serials, and the lots that say who holds which.
+
+A lot is a half-open interval of serials [start, end) of one batch. Lots are stored under
+(batch, end), so that the lot that holds a serial is the first one whose end lies above it: one
+scan of one row; when a range ends where its lot ends it is one read. Lots of a batch never meet
+and add up to what was issued; retired and cancelled lots stay in the map for good, which is what
+keeps their serials from ever being issued or moved again.
+Never does a method here set a retired or cancelled serial back.
+"""
+from vm import Address, Map, Var, call, ctx, emit, event, export, init, record, require, revert, view
+
+BUFFER = "buffer"
+REASONS = "order pledge margin export"
+TRACE_MAX = 200
+PAGE_MAX = 100
+
+
+@record
+class Batch:
+    project: str
+    vintage: int
+    issuer: str
+    verifier: str
+    issued_to: str
+    evidence_hash: bytes
+    origin: str
+    source: str
+    created_at: int
+
+
+@record
+class Totals:
+    verified_kg: int
+    issued_kg: int
+    buffered_kg: int
+    released_kg: int
+    retired_kg: int
+    cancelled_kg: int
+
+
+@record
+class Report:
+    verifier: str
+    owner: str
+    project: str
+    vintage: int
+    scope: str
+    net_kg: int
+    issued_kg: int
+    evidence_hash: bytes
+
+
+@record
+class Held:
+    """A stored lot: [start, the key's end). Its last move is moves[batch, moved_at, step]."""
+
+    start: int
+    owner: str
+    status: str
+    step: int
+    moved_at: int
+
+
+@record
+class Lot:
+    start: int
+    end: int
+    owner: str
+    status: str
+    step: int
+
+
+@record
+class Lock:
+    reason: str
+    holder: str
+    reference: str
+    since: int
+
+
+@record
+class Move:
+    """One step in the life of [the key's start, end); what came before starts at before_at."""
+
+    kind: str
+    end: int
+    giver: str
+    taker: str
+    time: int
+    height: int
+    before_at: int
+
+
+@record
+class Join:
+    """Two histories that a merge brought together at serial ``at``."""
+
+    at: int
+    left_step: int
+    right_at: int
+    right_step: int
+
+
+@record
+class Step:
+    step: int
+    kind: str
+    start: int
+    end: int
+    giver: str
+    taker: str
+    time: int
+    height: int
+
+
+@record
+class Holding:
+    batch: str
+    kg: int
+
+
+@event
+class Attested:
+    report: str
+    verifier: str
+    owner: str
+    project: str
+    vintage: int
+    net_kg: int
+
+
+@event
+class Issued:
+    batch: str
+    start: int
+    end: int
+    buffer_quantity: int
+    owner: str
+    issuer: str
+    project: str
+    vintage: int
+
+
+@event
+class Transferred:
+    batch: str
+    start: int
+    end: int
+    giver: str
+    taker: str
+
+
+@event
+class Split:
+    batch: str
+    at: int
+    owner: str
+
+
+@event
+class Merged:
+    batch: str
+    start: int
+    end: int
+    owner: str
+
+
+@event
+class Locked:
+    batch: str
+    start: int
+    end: int
+    owner: str
+    reason: str
+    holder: str
+
+
+@event
+class Unlocked:
+    batch: str
+    start: int
+    end: int
+    owner: str
+
+
+@event
+class BufferReleased:
+    batch: str
+    start: int
+    end: int
+    taker: str
+    evidence_hash: bytes
+
+
+authority = Var[Address]()
+identity = Var[Address]()
+retirement = Var[Address]()
+connected = Var[bool]()
+
+reports = Map[str, Report]()
+batches = Map[str, Batch]()
+batch_totals = Map[str, Totals]()
+project_batches = Map[tuple[str, str], bool]()
+verified = Map[tuple[str, str], bool]()
+lots = Map[tuple[str, int], Held]()
+locks = Map[tuple[str, int], Lock]()
+moves = Map[tuple[str, int, int], Move]()
+joins = Map[tuple[str, int, int], Join]()
+balances = Map[tuple[str, str], int](default=0)
+imported = Map[tuple[str, str], bool]()
+chain_totals = Var[Totals]()
+
+
+@init
+def create() -> None:
+    authority.set(ctx.sender)
+    chain_totals.set(Totals(0, 0, 0, 0, 0, 0))
+
+
+@export
+def connect(identity_contract: Address, retirement_contract: Address) -> None:
+    require(ctx.sender == authority.get(), "not-authority")
+    require(not connected.get(), "already-connected")
+    connected.set(True)
+    identity.set(identity_contract)
+    retirement.set(retirement_contract)
+
+
+# --- verified and issued ----------------------------------------------------------------------
+
+
+@export
+def attest(
+    report: str, project: str, vintage: int, scope: str, net_kg: int, owner: str,
+    evidence_hash: bytes
+) -> None:
+    """The verified net of one report: no more than that is ever issued against it."""
+    check_id(report)
+    check_id(project)
+    check_vintage(vintage)
+    require(net_kg > 0, "bad-amount")
+    require(len(evidence_hash) == 32, "bad-hash")
+    verifier = require_role("verifier", "not-a-verifier")
+    require_accredited(verifier, scope)
+    require(report not in reports, "report-exists")
+    require_owner(owner)
+    require(call(identity.get(), "has_role", owner, "project-owner"), "not-a-project-owner")
+    require(owner != verifier, "verifier-is-owner")
+    require(not holds_of_project(verifier, project), "verifier-holds")
+    verified[verifier, project] = True
+    chain_totals.set(add(chain_totals.get(), Totals(0, 0, 0, 0, 0, 0), net_kg))
+    reports[report] = Report(verifier, owner, project, vintage, scope, net_kg, 0, evidence_hash)
+    emit(Attested(report, verifier, owner, project, vintage, net_kg))
+
+
+def holds_of_project(organisation: str, project: str) -> bool:
+    after = ""
+    while True:
+        page = [key[1] for key, listed in project_batches.scan((project,), after, PAGE_MAX)]
+        for batch in page:
+            if balances[organisation, batch] > 0:
+                return True
+        if len(page) < PAGE_MAX:
+            return False
+        after = page[-1]
+
+
+@export
+def issue(
+    batch: str, report: str, start: int, end: int, quantity: int, buffer_quantity: int
+) -> None:
+    check_id(batch)
+    check_issue(start, end, quantity, buffer_quantity)
+    require(report in reports, "no-report")
+    found = reports[report]
+    issuer = require_role("registry", "not-an-issuer")
+    require_accredited(issuer, found.scope)
+    require(issuer != found.owner, "issuer-is-owner")
+    require(issuer != found.verifier, "issuer-is-verifier")
+    require_owner(found.owner)
+    issued_kg = found.issued_kg + quantity
+    require(issued_kg <= found.net_kg, "above-verified")
+    reports[report] = Report(
+        found.verifier, found.owner, found.project, found.vintage, found.scope, found.net_kg,
+        issued_kg, found.evidence_hash
+    )
+    description = Batch(
+        found.project, found.vintage, issuer, found.verifier, found.owner, found.evidence_hash,
+        "", report, ctx.time
+    )
+    put_batch(batch, description)
+    put_serials(batch, description, start, end, buffer_quantity)
+    # The chain's verified total grew when the verifier attested.
+    add_totals(batch, Totals(quantity, quantity, buffer_quantity, 0, 0, 0), 0)
+
+
+@export
+def issue_imported(
+    registry: str, batch: str, project: str, vintage: int, owner: str, start: int, end: int,
+    quantity: int, buffer_quantity: int, evidence_hash: bytes, source: str, import_key: str
+) -> None:
+    """Units that another registry issued; its public record is the evidence."""
+    check_id(registry)
+    check_id(batch)
+    check_id(project)
+    check_vintage(vintage)
+    check_issue(start, end, quantity, buffer_quantity)
+    require(len(evidence_hash) == 32, "bad-hash")
+    check_length(source, 1, 128)
+    check_length(import_key, 1, 64)
+    issuer = require_role("registry", "not-an-issuer")
+    require_accredited(issuer, f"import:{registry}")
+    require(issuer != owner, "issuer-is-owner")
+    require_not_verifier(require_owner(owner), owner, project)
+    require((registry, import_key) not in imported, "already-imported")
+    imported[registry, import_key] = True
+    description = Batch(
+        project, vintage, issuer, "", owner, evidence_hash, registry, source, ctx.time
+    )
+    put_batch(batch, description)
+    put_serials(batch, description, start, end, buffer_quantity)
+    add_totals(batch, Totals(quantity, quantity, buffer_quantity, 0, 0, 0), quantity)
+
+
+def put_batch(batch: str, new: Batch) -> None:
+    """Open the batch, or prove that the further serials belong to the same one."""
+    if batch not in batches:
+        batches[batch] = new
+        batch_totals[batch] = Totals(0, 0, 0, 0, 0, 0)
+        project_batches[new.project, batch] = True
+        return
+    old = batches[batch]
+    same = old.project == new.project and old.vintage == new.vintage
+    same = same and old.issuer == new.issuer and old.verifier == new.verifier
+    require(same and old.issued_to == new.issued_to and old.origin == new.origin, "batch-mismatch")
+
+
+def put_serials(batch: str, to: Batch, start: int, end: int, buffer_quantity: int) -> None:
+    for key, next_lot in lots.scan((batch,), start, 1):
+        require(next_lot.start >= end, "serials-overlap")
+    cut = end - buffer_quantity
+    moves[batch, start, 1] = Move("issue", end, "", to.issued_to, ctx.time, ctx.height, start)
+    if cut > start:
+        lots[batch, cut] = Held(start, to.issued_to, "active", 1, start)
+        balances[to.issued_to, batch] += cut - start
+    if end > cut:
+        lots[batch, end] = Held(cut, BUFFER, "buffer", 1, start)
+        balances[BUFFER, batch] += buffer_quantity
+    emit(
+        Issued(
+            batch, start, end, buffer_quantity, to.issued_to, to.issuer, to.project, to.vintage
+        )
+    )
+
+
+def add_totals(batch: str, more: Totals, verified_kg: int) -> None:
+    """Add to the batch and to the chain; the chain's verified total grows by ``verified_kg``."""
+    batch_totals[batch] = add(batch_totals[batch], more, more.verified_kg)
+    chain_totals.set(add(chain_totals.get(), more, verified_kg))
+
+
+def add(one: Totals, other: Totals, verified_kg: int) -> Totals:
+    return Totals(
+        one.verified_kg + verified_kg,
+        one.issued_kg + other.issued_kg,
+        one.buffered_kg + other.buffered_kg,
+        one.released_kg + other.released_kg,
+        one.retired_kg + other.retired_kg,
+        one.cancelled_kg + other.cancelled_kg,
+    )
+
+
+# --- moved ------------------------------------------------------------------------------------
+
+
+@export
+def transfer(batch: str, start: int, end: int, to: str) -> None:
+    check_bounds(start, end)
+    parties = call(identity.get(), "get_parties", ctx.sender, to)
+    giver = parties[0]
+    require(giver != to, "same-owner")
+    lot_end = find_lot(batch, start, end)
+    lot = lots[batch, lot_end]
+    require_owned(lot, giver)
+    if parties[1] != "":
+        require_not_verifier(parties[1], to, batches[batch].project)
+    carve(batch, lot, lot_end, start, end, to, "active", "transfer")
+    move_balance(batch, giver, to, end - start)
+    emit(Transferred(batch, start, end, giver, to))
+
+
+@export
+def split(batch: str, at: int) -> None:
+    owner = call(identity.get(), "get_mover", ctx.sender)
+    lot_end = find_end(batch, at)
+    lot = lots[batch, lot_end]
+    require_owned(lot, owner)
+    require(lot.start < at, "bad-split")
+    lots[batch, at] = lot
+    lots[batch, lot_end] = Held(at, lot.owner, lot.status, lot.step, lot.moved_at)
+    emit(Split(batch, at, owner))
+
+
+@export
+def merge(batch: str, at: int) -> None:
+    owner = call(identity.get(), "get_mover", ctx.sender)
+    require((batch, at) in lots, "not-adjacent")
+    left = lots[batch, at]
+    end = find_end(batch, at)
+    right = lots[batch, end]
+    require_owned(left, owner)
+    require_owned(right, owner)
+    require(right.start == at, "not-adjacent")
+    step = max(left.step, right.step) + 1
+    moves[batch, left.start, step] = Move(
+        "merge", end, owner, owner, ctx.time, ctx.height, left.moved_at
+    )
+    joins[batch, left.start, step] = Join(at, left.step, right.moved_at, right.step)
+    del lots[batch, at]
+    lots[batch, end] = Held(left.start, owner, "active", step, left.start)
+    emit(Merged(batch, left.start, end, owner))
+
+
+@export
+def lock(
+    batch: str, start: int, end: int, reason: str, holder: str, reference: str
+) -> None:
+    check_bounds(start, end)
+    check_length(reference, 0, 128)
+    court = reason == "court"
+    require(court or reason in REASONS.split(" "), "bad-reason")
+    if court:
+        caller = require_role("regulator", "not-a-regulator")
+    else:
+        caller = call(identity.get(), "get_mover", ctx.sender)
+    require(call(identity.get(), "is_active", holder), "no-holder")
+    lot_end = find_lot(batch, start, end)
+    lot = lots[batch, lot_end]
+    require_owned(lot, lot.owner if court else caller)
+    require(holder != lot.owner or reason not in ["pledge", "margin", "court"], "holder-is-owner")
+    carve(batch, lot, lot_end, start, end, lot.owner, "locked", "lock")
+    locks[batch, end] = Lock(reason, holder, reference, ctx.time)
+    emit(Locked(batch, start, end, lot.owner, reason, holder))
+
+
+@export
+def unlock(batch: str, start: int, end: int) -> None:
+    check_bounds(start, end)
+    lot_end = find_lot(batch, start, end)
+    lot = lots[batch, lot_end]
+    require(lot.status == "locked", "not-locked")
+    require(lot.start == start and lot_end == end, "lot-mismatch")
+    held = locks[batch, end]
+    caller = call(identity.get(), "organisation_of", ctx.sender)
+    if held.reason == "court":
+        require(call(identity.get(), "has_role", caller, "regulator"), "not-holder")
+    else:
+        require(caller == held.holder and caller != "", "not-holder")
+    del locks[batch, end]
+    carve(batch, lot, end, start, end, lot.owner, "active", "unlock")
+    emit(Unlocked(batch, start, end, lot.owner))
+
+
+@export
+def release_buffer(batch: str, start: int, end: int, to: str, evidence_hash: bytes) -> None:
+    """Out of the buffer to an owner: a regulator's decision, or the origin registry's own."""
+    check_bounds(start, end)
+    require(len(evidence_hash) == 32, "bad-hash")
+    found = get_found(batch)
+    caller = call(identity.get(), "organisation_of", ctx.sender)
+    if found.origin == "" or caller != found.issuer:
+        require(call(identity.get(), "has_role", caller, "regulator"), "not-permitted")
+    require(to != found.issuer, "issuer-is-owner")
+    require_not_verifier(require_owner(to), to, found.project)
+    lot_end = find_lot(batch, start, end)
+    lot = lots[batch, lot_end]
+    require(lot.status == "buffer", "not-buffer")
+    carve(batch, lot, lot_end, start, end, to, "active", "release")
+    move_balance(batch, BUFFER, to, end - start)
+    add_totals(batch, Totals(0, 0, 0, end - start, 0, 0), 0)
+    emit(BufferReleased(batch, start, end, to, evidence_hash))
+
+
+@export
+def close(account: Address, batch: str, start: int, end: int, status: str) -> list[str]:
+    """For the contract retirement alone: the serials end here. [owner, project, vintage, origin]."""
+    require(ctx.sender == retirement.get(), "not-retirement")
+    require(status in ["retired", "cancelled"], "bad-status")
+    check_bounds(start, end)
+    owner = call(identity.get(), "get_mover", account)
+    lot_end = find_lot(batch, start, end)
+    lot = lots[batch, lot_end]
+    require_owned(lot, owner)
+    quantity = end - start
+    kind = "retire" if status == "retired" else "cancel"
+    carve(batch, lot, lot_end, start, end, owner, status, kind)
+    take_balance(batch, owner, quantity)
+    if status == "retired":
+        add_totals(batch, Totals(0, 0, 0, 0, quantity, 0), 0)
+    else:
+        add_totals(batch, Totals(0, 0, 0, 0, 0, quantity), 0)
+    found = batches[batch]
+    vintage = found.vintage
+    return [owner, found.project, f"{vintage}", found.origin]
+
+
+def carve(
+    batch: str, lot: Held, lot_end: int, start: int, end: int, owner: str, status: str, kind: str
+) -> None:
+    """Give [start, end) of ``lot`` a new owner or status; what is left and right stays as it was."""
+    if lot.start < start:
+        lots[batch, start] = lot
+    if end < lot_end:
+        lots[batch, lot_end] = Held(end, lot.owner, lot.status, lot.step, lot.moved_at)
+    step = lot.step + 1
+    lots[batch, end] = Held(start, owner, status, step, start)
+    # A serial's steps only grow, so no other move has this start and step.
+    moves[batch, start, step] = Move(
+        kind, end, lot.owner, owner, ctx.time, ctx.height, lot.moved_at
+    )
+
+
+def move_balance(batch: str, giver: str, taker: str, quantity: int) -> None:
+    take_balance(batch, giver, quantity)
+    balances[taker, batch] += quantity
+
+
+def take_balance(batch: str, giver: str, quantity: int) -> None:
+    left = balances[giver, batch] - quantity
+    if left > 0:
+        balances[giver, batch] = left
+    else:
+        del balances[giver, batch]
+
+
+# --- finding and checking ---------------------------------------------------------------------
+
+
+def find_lot(batch: str, start: int, end: int) -> int:
+    """The end of the one lot that holds all of [start, end)."""
+    if (batch, end) in lots:
+        require(lots[batch, end].start <= start, "no-lot")
+        return end
+    lot_end = find_end(batch, start)
+    require(end <= lot_end, "no-lot")
+    return lot_end
+
+
+def find_end(batch: str, serial: int) -> int:
+    """The end of the lot that holds ``serial``: the first end above it."""
+    for key, lot in lots.scan((batch,), serial, 1):
+        require(lot.start <= serial, "no-lot")
+        return key[1]
+    revert("no-lot")
+    return 0
+
+
+def require_owned(lot: Held, owner: str) -> None:
+    if lot.status != "active":
+        revert(f"lot-{lot.status}")
+    require(lot.owner == owner, "not-owner")
+
+
+def require_role(role: str, code: str) -> str:
+    caller = call(identity.get(), "organisation_of", ctx.sender)
+    require(call(identity.get(), "has_role", caller, role), code)
+    return caller
+
+
+def require_accredited(organisation: str, scope: str) -> None:
+    require(call(identity.get(), "is_accredited", organisation, scope, ctx.time), "not-accredited")
+
+
+def require_owner(organisation: str) -> str:
+    rank = call(identity.get(), "get_taker", organisation)
+    require(rank != "none", "no-receiver")
+    return rank
+
+
+def require_not_verifier(rank: str, organisation: str, project: str) -> None:
+    require(rank == "" or (organisation, project) not in verified, "verifier-holds")
+
+
+def check_bounds(start: int, end: int) -> None:
+    require(0 <= start and start < end, "bad-range")
+
+
+def check_issue(start: int, end: int, quantity: int, buffer_quantity: int) -> None:
+    check_bounds(start, end)
+    require(quantity == end - start, "quantity-mismatch")
+    require(0 <= buffer_quantity and buffer_quantity <= quantity, "bad-amount")
+
+
+def check_vintage(vintage: int) -> None:
+    require(1900 <= vintage and vintage <= 2200, "bad-vintage")
+
+
+def check_length(text: str, low: int, high: int) -> None:
+    require(len(text) >= low and len(text) <= high, "bad-text")
+
+
+def check_id(text: str) -> None:
+    require(len(text) >= 1 and len(text) <= 64 and len(text.encode()) == len(text), "bad-id")
+    require(text.replace("-", "a").replace("_", "a").replace(".", "a").isalnum(), "bad-id")
+
+
+def get_found(batch: str) -> Batch:
+    require(batch in batches, "no-batch")
+    return batches[batch]
+
+
+def check_limit(limit: int) -> None:
+    require(1 <= limit and limit <= PAGE_MAX, "bad-limit")
+
+
+# --- views ------------------------------------------------------------------------------------
+
+
+@view
+def get_batch(batch: str) -> Batch:
+    return get_found(batch)
+
+
+@view
+def get_totals(batch: str) -> Totals:
+    require(batch in batches, "no-batch")
+    return batch_totals[batch]
+
+
+@view
+def total() -> Totals:
+    return chain_totals.get()
+
+
+@view
+def get_report(report: str) -> Report:
+    require(report in reports, "no-report")
+    return reports[report]
+
+
+@view
+def get_lot_at(batch: str, serial: int) -> Lot:
+    end = find_end(batch, serial)
+    lot = lots[batch, end]
+    return Lot(lot.start, end, lot.owner, lot.status, lot.step)
+
+
+@view
+def lots_of(batch: str, after: int, limit: int) -> list[Lot]:
+    check_limit(limit)
+    rows = lots.scan((batch,), after, limit)
+    return [Lot(lot.start, key[1], lot.owner, lot.status, lot.step) for key, lot in rows]
+
+
+@view
+def balance_of(organisation: str, batch: str) -> int:
+    return balances[organisation, batch]
+
+
+@view
+def holdings_of(organisation: str, after: str, limit: int) -> list[Holding]:
+    check_limit(limit)
+    rows = balances.scan((organisation,), after, limit)
+    return [Holding(key[1], kg) for key, kg in rows]
+
+
+@view
+def batches_of(project: str, after: str, limit: int) -> list[str]:
+    check_limit(limit)
+    return [key[1] for key, listed in project_batches.scan((project,), after, limit)]
+
+
+@view
+def get_lock(batch: str, end: int) -> Lock:
+    require((batch, end) in locks, "not-locked")
+    return locks[batch, end]
+
+
+@view
+def trace(batch: str, serial: int, limit: int) -> list[Step]:
+    """The life of one serial, newest step first."""
+    require(1 <= limit and limit <= TRACE_MAX, "bad-limit")
+    lot = lots[batch, find_end(batch, serial)]
+    at = lot.moved_at
+    number = lot.step
+    steps: list[Step] = []
+    while number > 0 and len(steps) < limit:
+        move = moves[batch, at, number]
+        steps.append(
+            Step(number, move.kind, at, move.end, move.giver, move.taker, move.time, move.height)
+        )
+        if move.kind == "merge":
+            join = joins[batch, at, number]
+            if serial < join.at:
+                at = move.before_at
+                number = join.left_step
+            else:
+                at = join.right_at
+                number = join.right_step
+        else:
+            at = move.before_at
+            number -= 1
+    return steps
+
+
+@view
+def is_imported(registry: str, keys: list[str]) -> list[bool]:
+    require(len(keys) <= 200, "bad-limit")
+    return [(registry, key) in imported for key in keys]

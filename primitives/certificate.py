@@ -8,6 +8,7 @@ extra or repeated signers through.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import pairwise
@@ -77,10 +78,18 @@ def compute_certificate_hash(certificate: Certificate | None) -> Hash:
 
 
 def verify_certificate(
-    certificate: Certificate, chain_id: Hash, epoch: int, validators: ValidatorSet
+    certificate: Certificate,
+    chain_id: Hash,
+    epoch: int,
+    validators: ValidatorSet,
+    *,
+    phase: Phase = Phase.COMMIT,
+    check: Callable[[bytes, bytes, bytes], bool] = verify,
 ) -> None:
     """Check all of ``certificate`` against the validator set of its height.
 
+    ``phase`` PREPARE verifies a prepared certificate (its exec_hash is zero);
+    ``check`` is ``keys.verify`` or something that remembers what it has verified.
     Raises ProofError, naming the first thing that is wrong: the number of signers,
     their order, an unknown signer, or a signature.
     """
@@ -96,7 +105,7 @@ def verify_certificate(
             "too few signers", code="certificate-quorum", got=len(signers), need=validators.quorum
         )
     message = compute_vote_bytes(
-        Phase.COMMIT,
+        phase,
         chain_id,
         epoch,
         certificate.height,
@@ -105,5 +114,5 @@ def verify_certificate(
         certificate.exec_hash,
     )
     for signer, signature in zip(signers, certificate.signatures, strict=True):
-        if not verify(validators.members[signer].public_key, message, signature):
+        if not check(validators.members[signer].public_key, message, signature):
             raise ProofError("bad signature", code="certificate-signature", signer=signer)

@@ -49,6 +49,13 @@ def pack(wire: object) -> bytes:
 
 def unpack(data: bytes) -> Any:
     """Return the value whose canonical form is exactly ``data``, else raise CodecError."""
+    wire = _unpack_canonical(data)
+    _check_kinds(wire, NESTING_MAX)
+    return wire
+
+
+def _unpack_canonical(data: bytes) -> Any:
+    """Like ``unpack``, but maps, floats and times still pass: for readers that check types."""
     try:
         wire = msgpack.unpackb(data, ext_hook=_unpack_big_integer, strict_map_key=True)
         again = msgpack.packb(wire, default=_pack_big_integer, strict_types=True)
@@ -58,7 +65,6 @@ def unpack(data: bytes) -> Any:
         raise CodecError(f"not MessagePack of ours: {error}") from None
     if again != data:
         raise CodecError("not the canonical form", size=len(data))
-    _check_kinds(wire, NESTING_MAX)
     return wire
 
 
@@ -257,7 +263,7 @@ class Struct(Generic[T]):
         """Return the structure whose canonical bytes are ``data``, else raise CodecError."""
         if len(data) > self._bytes_max:
             raise CodecError("too large", size=len(data), limit=self._bytes_max)
-        return self.from_wire(unpack(data))
+        return self.from_wire(_unpack_canonical(data))
 
 
 def _shape(wire: object) -> str:

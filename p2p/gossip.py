@@ -69,29 +69,23 @@ class Gossip:
 
     def publish(self, topic: Topic, payload: bytes, now: float) -> list[Action]:
         """Spread our own payload: pushed to every neighbour at once. Never delivered to us."""
-        ...
 
     def on_peer(self, peer: Address, up: bool, now: float) -> list[Action]:
         """A link came up or went down."""
-        ...
 
     def on_message(
         self, peer: Address, kind: FrameKind, payload: bytes, now: float
     ) -> list[Action]:
         """A frame of GOSSIP_KINDS from ``peer``."""
-        ...
 
     def accept(self, item_id: Hash, now: float) -> list[Action]:
         """The node found a delivered item valid: relay it."""
-        ...
 
     def reject(self, item_id: Hash, offence: Offence, reason: str) -> list[Action]:
         """The node found it invalid: never relayed, never taken again, its sender penalised."""
-        ...
 
     def ignore(self, item_id: Hash) -> None:
         """Neither good nor bad (old, already known, no room): not relayed, nobody penalised."""
 
     def tick(self, now: float) -> list[Action]:
         """Time passes; call about every 100 ms."""
-        ...

@@ -8,16 +8,38 @@ Source: DESIGN.md, P2P.
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import random
+import secrets
+import ssl
 import time
 from collections.abc import Callable, Collection, Sequence
-from typing import Protocol
+from types import TracebackType
+from typing import Final, Protocol
 
-from p2p.frames import FrameKind
+from p2p.errors import FrameError, NetworkError
+from p2p.frames import CONTROL_KINDS, Frame, FrameKind, encode_frame
+from p2p.hello import PROTOCOL_VERSION, SESSION_BYTES, Hello
 from p2p.limits import NetworkLimits
-from p2p.peers import Offence, PeerAddress, PeerInfo
+from p2p.peers import (
+    BanPolicy,
+    Offence,
+    Peer,
+    PeerAddress,
+    PeerInfo,
+    PeerTable,
+    is_dialler_kept,
+)
+from p2p.rates import compute_backoff_s
+from p2p.tls import TlsContexts, check_peer_address, make_contexts
+from p2p.transport import Link, Listener, dial
 from primitives.hashing import Address, Hash
 from primitives.keys import PrivateKey
+
+DEFAULT_LIMITS: Final = NetworkLimits()
+DEFAULT_BANS: Final = BanPolicy()
+_LOG: Final = logging.getLogger("carbonode.p2p")
 
 
 class NetworkHandler(Protocol):
@@ -45,50 +67,406 @@ class Network:
         is_validator: bool = True,
         get_height: Callable[[], int] = lambda: 0,
         advertise: str = "",
-        limits: NetworkLimits = NetworkLimits(),
+        limits: NetworkLimits = DEFAULT_LIMITS,
+        bans: BanPolicy = DEFAULT_BANS,
         clock: Callable[[], float] = time.monotonic,
         rng: random.Random | None = None,
-    ) -> None: ...
+    ) -> None:
+        """Raises PeerAddressError for a malformed entry of ``peers``; does no I/O.
+
+        ``advertise`` is the ``host:port`` told to peers; by default the listening one.
+        """
+        self._identity = identity
+        self._listen = listen
+        self._chain_id = chain_id
+        self._is_validator = is_validator
+        self._get_height = get_height
+        self._advertise = advertise
+        self._limits = limits
+        self._clock = clock
+        self._rng = rng if rng is not None else random.Random(secrets.randbits(64))
+        self._session = secrets.token_bytes(SESSION_BYTES)
+        self._table = PeerTable(identity.public_key, limits.peers_max, bans)
+        for address in peers:
+            check_peer_address(address)
+            self._table.add(address, clock())
+        self._handler: NetworkHandler | None = None
+        self._contexts: TlsContexts | None = None
+        self._links: dict[Address, Link] = {}
+        self._open: set[Link] = set()
+        self._wakes: dict[Address, asyncio.Event] = {}
+        self._diallers: dict[Address, asyncio.Task[None]] = {}
+        self._tasks: asyncio.TaskGroup | None = None
+        self._root: list[asyncio.Task[None]] = []
+        self._bound: tuple[str, int] | None = None
+        self._closing = False
+        self._listener = Listener(*listen, limits, self._make_link, self._get_server_context)
+
+    # --- life ---
 
     def attach(self, handler: NetworkHandler) -> None:
         """Name the receiver of frames; before ``async with``, once."""
+        if self._handler is not None:
+            raise NetworkError("a handler is attached already")
+        self._handler = handler
 
-    async def __aenter__(self) -> Network: ...
+    async def __aenter__(self) -> Network:
+        """Listen and start dialling. Raises NetworkError when the port is taken."""
+        if self._handler is None:
+            raise NetworkError("attach a handler first")
+        self._contexts = make_contexts(self._identity, self._table.certificates)
+        self._bound = self._listener.open()
+        tasks = asyncio.TaskGroup()
+        await tasks.__aenter__()
+        self._tasks = tasks
+        self._root = [
+            tasks.create_task(self._listener.run()),
+            tasks.create_task(self._check_links()),
+        ]
+        for peer in self._table:
+            self._start_dialler(peer)
+        return self
 
-    async def __aexit__(self, *exc: object) -> None: ...
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Say GOODBYE on every link, stop every task, wait until all is closed."""
+        self._closing = True
+        self._listener.close()
+        for task in [*self._root, *self._diallers.values()]:
+            task.cancel()
+        for link in list(self._open):
+            self._drop(link, "shutting-down")
+        waiting = [link.closed for link in self._open]
+        assert self._tasks is not None
+        try:
+            if waiting:
+                await asyncio.wait(waiting, timeout=self._limits.shutdown_s * 2)
+        finally:
+            for link in list(self._open):
+                link.abort("shutting-down")
+            await self._tasks.__aexit__(kind, error, trace)
 
     @property
     def listening(self) -> tuple[str, int]:
         """The host and port that strangers can reach (the real port when 0 was asked)."""
-        ...
+        return self._bound if self._bound is not None else self._listen
+
+    # --- for the node ---
 
     @property
     def connected(self) -> list[Address]:
         """Peers with a link that is up, ascending by key."""
-        ...
+        return sorted(self._links)
 
     def send(self, peer: Address, kind: FrameKind, payload: bytes) -> bool:
         """Queue a frame for ``peer``. False: no link, or the queue refused it.
 
         Never blocks, never raises for a peer's fault; FrameError for an oversized payload.
         """
-        ...
+        frame = _encode(kind, payload)
+        link = self._links.get(peer)
+        return link is not None and link.push(kind, frame)
 
     def broadcast(
         self, kind: FrameKind, payload: bytes, *, exclude: Collection[Address] = ()
     ) -> int:
         """Queue a frame (encoded once) for every connected peer; return how many took it."""
-        ...
+        frame = _encode(kind, payload)
+        links = [link for peer, link in self._links.items() if peer not in exclude]
+        return sum(link.push(kind, frame) for link in links)
 
     def report(self, peer: Address, offence: Offence, reason: str) -> None:
         """Tell what a peer did; closes the link and bans by grade (OVERLOAD: notes only)."""
+        record = self._table.get(peer)
+        if record is None:
+            return
+        ban_s = self._table.note_offence(record, offence, reason, self._clock())
+        if ban_s <= 0:
+            return
+        _LOG.warning(
+            "peer %s banned for %.0f s: %s: %s", record.address.name, ban_s, offence.value, reason
+        )
+        link = self._links.get(peer)
+        if link is not None:
+            self._drop(link, f"banned: {offence.value}")
+        self._wake(peer)
 
     def add_peer(self, address: PeerAddress) -> None:
         """Admit a node at run time (governance); replaces an entry with the same key."""
+        check_peer_address(address)
+        peer = self._table.add(address, self._clock())
+        if peer is None:
+            return
+        self._renew_contexts()
+        self._start_dialler(peer)
+        self._wake(address.public_key)
 
     def remove_peer(self, peer: Address) -> None:
         """Expel a node at run time: its link is closed and its key fails in the handshake."""
+        if self._table.remove(peer) is None:
+            return
+        self._renew_contexts()
+        dialler = self._diallers.pop(peer, None)
+        if dialler is not None:
+            dialler.cancel()
+        self._wakes.pop(peer, None)
+        for link in [link for link in self._open if link.peer == peer]:
+            self._drop(link, "expelled")
 
     def describe(self) -> list[PeerInfo]:
         """One entry for each registered peer, for ``net_peers``."""
-        ...
+        now = self._clock()
+        return [self._describe(peer, now) for peer in self._table]
+
+    # --- LinkOwner: what links tell ---
+
+    def identify(self, link: Link, certificate: bytes) -> Address | None:
+        """Whose certificate this is, unless we turn the owner away at present."""
+        self._open.add(link)
+        key = self._table.get_key(certificate)
+        peer = self._table.get(key) if key is not None else None
+        if peer is None or peer.is_banned(self._clock()) or self._closing:
+            return None
+        return key
+
+    def make_hello(self) -> Hello:
+        """Return our HELLO."""
+        host, port = self.listening
+        return Hello(
+            PROTOCOL_VERSION,
+            self._chain_id,
+            self._session,
+            self._get_height(),
+            self._advertise or f"{host}:{port}",
+            self._is_validator,
+        )
+
+    def on_hello(self, link: Link, hello: Hello) -> None:
+        """Keep the link if the peer fits and has no better one with us."""
+        peer = self._table.get(link.peer) if link.peer is not None else None
+        if peer is None or peer.is_banned(self._clock()):
+            link.close("not-admitted")
+            return
+        misfit = self._find_misfit(hello)
+        if misfit is not None:
+            peer.last_error = misfit
+            link.close(misfit)
+            return
+        key = peer.address.public_key
+        old = self._links.get(key)
+        if old is not None and not self._is_replacing(old, link):
+            # Its owner may know that the old link is dead; we find out soon.
+            old.probe()
+            link.close("duplicate")
+            return
+        self._links[key] = link
+        link.is_up = True
+        link.settle(True)
+        peer.connects += 1
+        if old is not None:
+            link.outbox.take_over(old.outbox)
+            link.plan_flush()
+            old.close("replaced")
+        else:
+            self._tell_peer(key, up=True)
+
+    def on_frame(self, link: Link, frame: Frame) -> None:
+        """Hand a frame to the node. A failing handler costs this link, not the loop."""
+        assert self._handler is not None and link.peer is not None
+        try:
+            self._handler.on_frame(link.peer, frame.kind, frame.payload)
+        except Exception as error:
+            # The last place that knows which peer's bytes led to our own bug.
+            _LOG.exception("handler failed on %s", frame.kind.name)
+            self._note_error(link.peer, f"handler failed: {error!r}")
+            self._drop(link, "internal-error")
+
+    def on_offence(self, link: Link, offence: Offence, reason: str) -> None:
+        """A link found its peer out."""
+        if link.peer is not None:
+            self.report(link.peer, offence, reason)
+        self._drop(link, f"{offence.value}: {reason}")
+
+    def on_lost(self, link: Link) -> None:
+        """Account for a closed link and let its dialler go on."""
+        self._open.discard(link)
+        peer = self._table.get(link.peer) if link.peer is not None else None
+        self._unlink(link)
+        if peer is None:
+            return
+        peer.bytes_in += link.bytes_in
+        peer.bytes_out += link.bytes_out
+        peer.dropped_frames += link.dropped_in + link.outbox.dropped
+        if link.reason not in ("replaced", "goodbye: replaced", "goodbye: duplicate", "duplicate"):
+            peer.last_error = link.reason
+
+    # --- within ---
+
+    def _make_link(self) -> Link:
+        return Link(self, self._limits, self._clock)
+
+    def _get_server_context(self) -> ssl.SSLContext:
+        return self._get_contexts().server
+
+    def _get_contexts(self) -> TlsContexts:
+        assert self._contexts is not None, "entered"
+        return self._contexts
+
+    def _renew_contexts(self) -> None:
+        """A trust store cannot forget a certificate, so a change makes a new one."""
+        if self._contexts is not None:
+            self._contexts = make_contexts(self._identity, self._table.certificates)
+
+    def _find_misfit(self, hello: Hello) -> str | None:
+        if hello.protocol != PROTOCOL_VERSION:
+            return f"protocol {hello.protocol}, ours is {PROTOCOL_VERSION}"
+        if hello.chain_id != self._chain_id:
+            return f"another chain: {hello.chain_id.hex()[:16]}"
+        return None
+
+    def _is_replacing(self, old: Link, new: Link) -> bool:
+        """Which of two links to the same peer stays; the peer answers the same."""
+        assert old.hello is not None and new.hello is not None and new.peer is not None
+        if old.hello.session != new.hello.session or old.outbound == new.outbound:
+            return True
+        return is_dialler_kept(self._identity.public_key, new.peer, outbound=new.outbound)
+
+    def _drop(self, link: Link, reason: str) -> None:
+        link.close(reason)
+        self._unlink(link)
+
+    def _unlink(self, link: Link) -> None:
+        """The link carries nothing more: forget it, plan the next dial, tell the node."""
+        key = link.peer
+        link.is_up = False
+        if key is None or self._links.get(key) is not link:
+            return
+        del self._links[key]
+        peer = self._table.get(key)
+        if peer is not None:
+            lasted_s = self._clock() - link.opened_at
+            peer.attempt = 0 if lasted_s >= self._limits.stable_s else peer.attempt
+            self._plan_dial(peer)
+        self._wake(key)
+        self._tell_peer(key, up=False)
+
+    def _tell_peer(self, key: Address, *, up: bool) -> None:
+        assert self._handler is not None
+        try:
+            self._handler.on_peer(key, up)
+        except Exception:
+            # Our own bug; the other links must not pay for it.
+            _LOG.exception("handler failed on a link that went %s", "up" if up else "down")
+
+    def _note_error(self, key: Address, text: str) -> None:
+        peer = self._table.get(key)
+        if peer is not None:
+            peer.last_error = text
+
+    # --- dialling ---
+
+    def _start_dialler(self, peer: Peer) -> None:
+        key = peer.address.public_key
+        if self._tasks is None or key in self._diallers or self._closing:
+            return
+        if self._identity.public_key > key:
+            peer.dial_at = self._clock() + self._limits.yield_s
+        self._wakes[key] = asyncio.Event()
+        self._diallers[key] = self._tasks.create_task(self._keep_linked(peer, self._wakes[key]))
+
+    def _wake(self, key: Address) -> None:
+        wake = self._wakes.get(key)
+        if wake is not None:
+            wake.set()
+
+    async def _keep_linked(self, peer: Peer, wake: asyncio.Event) -> None:
+        """Dial whenever there is no link, no ban, and the back-off is over."""
+        while True:
+            wait_s = self._compute_dial_wait(peer)
+            if wait_s == 0:
+                await self._dial(peer)
+                continue
+            try:
+                async with asyncio.timeout(wait_s):
+                    await wake.wait()
+            except TimeoutError:
+                continue
+            wake.clear()
+
+    def _compute_dial_wait(self, peer: Peer) -> float | None:
+        """Seconds until we may dial; None while there is nothing to dial."""
+        if peer.address.public_key in self._links or not peer.address.host:
+            return None
+        return max(0.0, max(peer.dial_at, peer.banned_until) - self._clock())
+
+    def _plan_dial(self, peer: Peer) -> None:
+        limits = self._limits
+        wait_s = compute_backoff_s(
+            peer.attempt, limits.redial_base_s, limits.redial_max_s, self._rng
+        )
+        if self._identity.public_key > peer.address.public_key:
+            wait_s += limits.yield_s
+        peer.attempt += 1
+        peer.dial_at = self._clock() + wait_s
+
+    async def _dial(self, peer: Peer) -> None:
+        address = peer.address
+        link = Link(self, self._limits, self._clock, expected=address.public_key)
+        context = self._get_contexts().client
+        peer.dialling = True
+        try:
+            await dial(link, address.host, address.port, context, self._limits)
+            await link.settled
+        except TimeoutError:
+            peer.last_error = "dial: timed out"
+        except OSError as error:
+            # ssl.SSLError too: whoever answers there is not the node that is registered.
+            peer.last_error = f"dial: {error}"
+        finally:
+            peer.dialling = False
+        if address.public_key not in self._links:
+            self._plan_dial(peer)
+
+    async def _check_links(self) -> None:
+        while True:
+            await asyncio.sleep(self._limits.check_s)
+            now = self._clock()
+            for link in list(self._links.values()):
+                link.check(now)
+
+    # --- showing ---
+
+    def _describe(self, peer: Peer, now: float) -> PeerInfo:
+        address = peer.address
+        link = self._links.get(address.public_key)
+        return PeerInfo(
+            name=address.name,
+            public_key=address.public_key,
+            address=link.remote if link else f"{address.host}:{address.port}",
+            is_validator=address.is_validator,
+            state="connected" if link else peer.get_state(now),
+            direction=None if not link else "outbound" if link.outbound else "inbound",
+            height=link.hello.height if link and link.hello else None,
+            connected_s=now - link.opened_at if link else None,
+            idle_s=now - link.last_read_at if link else None,
+            round_trip_ms=link.round_trip_ms if link else None,
+            bytes_in=peer.bytes_in + (link.bytes_in if link else 0),
+            bytes_out=peer.bytes_out + (link.bytes_out if link else 0),
+            queued_bytes=link.outbox.queued_bytes if link else 0,
+            dropped_frames=peer.dropped_frames
+            + (link.dropped_in + link.outbox.dropped if link else 0),
+            connects=peer.connects,
+            last_error=peer.last_error,
+            banned_s=peer.banned_until - now if peer.is_banned(now) else None,
+            bans=peer.bans,
+        )
+
+
+def _encode(kind: FrameKind, payload: bytes) -> bytes:
+    if kind in CONTROL_KINDS:
+        raise FrameError("a control frame is the link's own", kind=kind.name)
+    return encode_frame(kind, payload)

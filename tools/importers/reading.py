@@ -1,0 +1,142 @@
+"""Two files become one checked ledger: what can be imported, and what cannot and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TypeVar
+
+from tools.importers.formats import RegistryFormat, parse_issuance, parse_retirement
+from tools.importers.ledger import Issuance, OriginRanges, Retirement, RowError
+from tools.importers.matching import KILOGRAMS, Matched, Matcher, Piece, Stock
+from tools.importers.table import Problem, Row, Table, read_table
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Both files, read and checked. ``problems`` are in the order of their lines."""
+
+    form: RegistryFormat
+    issuance_table: Table
+    retirement_table: Table
+    issuances: tuple[Issuance, ...]
+    retirements: tuple[Retirement, ...]
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What each retirement takes, what must leave the buffer before, and what cannot be met."""
+
+    matched: tuple[Matched, ...]
+    releases: tuple[Piece, ...]
+    problems: tuple[Problem, ...]
+
+
+def read_ledger(form: RegistryFormat, issuances: Path, retirements: Path, today: date) -> Ledger:
+    """Return the ledger of two files. Raises InputError when one is no such table."""
+    issuance_table = read_table(issuances, form.issuance_columns)
+    retirement_table = read_table(retirements, form.retirement_columns)
+    good_issuances, bad_issuances = _parse_rows(
+        issuance_table, lambda row: parse_issuance(form, row, today)
+    )
+    good_retirements, bad_retirements = _parse_rows(
+        retirement_table, lambda row: parse_retirement(form, row, today)
+    )
+    unique, repeated = _drop_repeated(issuance_table.name, good_issuances)
+    disjoint, overlapping = _drop_overlapping(retirement_table.name, good_retirements)
+    return Ledger(
+        form,
+        issuance_table,
+        retirement_table,
+        tuple(unique),
+        tuple(disjoint),
+        (
+            *sort_problems([*issuance_table.problems, *bad_issuances, *repeated]),
+            *sort_problems([*retirement_table.problems, *bad_retirements, *overlapping]),
+        ),
+    )
+
+
+def make_stock(issuance: Issuance) -> Stock:
+    """Return the stock of a batch as it is right after issuance: the buffer has the end."""
+    total, buffer = issuance.quantity_t * KILOGRAMS, issuance.buffer_t * KILOGRAMS
+    return Stock(
+        issuance.key,
+        issuance.project,
+        issuance.vintage,
+        issuance.issued_on,
+        [(0, total - buffer)] if total > buffer else [],
+        [(total - buffer, total)] if buffer else [],
+    )
+
+
+def make_plan(file: str, stocks: Sequence[Stock], retirements: Sequence[Retirement]) -> Plan:
+    """Match retirements against what is left, in the order of their days, then lines.
+
+    Exports list the latest first: taken in that order, a late retirement would use up the
+    early batches that an earlier one can only have come from.
+    """
+    matcher = Matcher(stocks)
+    matched: list[Matched] = []
+    problems: list[Problem] = []
+    for retirement in sorted(retirements, key=lambda item: (item.retired_on, item.line)):
+        try:
+            matched.append(matcher.match(retirement))
+        except RowError as error:
+            problems.append(Problem(file, retirement.line, error.code, str(error)))
+    return Plan(tuple(matched), tuple(matcher.releases), tuple(sort_problems(problems)))
+
+
+def sort_problems(problems: Sequence[Problem]) -> list[Problem]:
+    """Return the problems by file and line, as one reads them."""
+    return sorted(problems, key=lambda problem: (problem.file, problem.line))
+
+
+def _parse_rows(table: Table, parse: Callable[[Row], T]) -> tuple[list[T], list[Problem]]:
+    good: list[T] = []
+    bad: list[Problem] = []
+    for row in table.rows:
+        try:
+            good.append(parse(row))
+        except RowError as error:
+            bad.append(Problem(table.name, row.line, error.code, str(error)))
+    return good, bad
+
+
+def _drop_repeated(
+    file: str, issuances: Sequence[Issuance]
+) -> tuple[list[Issuance], list[Problem]]:
+    """Keep the first of rows with one identity (project, vintage, day, quantity)."""
+    lines: dict[str, int] = {}
+    kept: list[Issuance] = []
+    problems: list[Problem] = []
+    for issuance in issuances:
+        first = lines.setdefault(issuance.key, issuance.line)
+        if first == issuance.line:
+            kept.append(issuance)
+        else:
+            reason = f"the same issuance stands on line {first}"
+            problems.append(Problem(file, issuance.line, "duplicate", reason))
+    return kept, problems
+
+
+def _drop_overlapping(
+    file: str, retirements: Sequence[Retirement]
+) -> tuple[list[Retirement], list[Problem]]:
+    """Keep the first of rows whose serial ranges meet."""
+    taken = OriginRanges()
+    kept: list[Retirement] = []
+    problems: list[Problem] = []
+    for item in retirements:
+        met = taken.add(item.prefix, item.origin_start, item.origin_end, item.line)
+        if met is None:
+            kept.append(item)
+        else:
+            reason = f"serials {item.key} overlap those of line {met}"
+            problems.append(Problem(file, item.line, "overlap", reason))
+    return kept, problems

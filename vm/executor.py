@@ -1,0 +1,299 @@
+"""Executes blocks: membership, gas allowance, calls; receipts, events and writes come out.
+
+The same inputs give the same bytes on every validator. Whatever a verified transaction
+holds, its outcome is a receipt: only MemoryError, RecursionError and OSError escape,
+because then this node is broken and must not vote. Never checks a signature, an expiry
+or a repeated id (the block's validity, node), never computes a root (storage, node).
+Source: docs/ARCHITECTURE.md, "vm (pure)"; docs/contracts.md for outcomes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from primitives.block import (
+    STATUS_FAULT,
+    STATUS_OK,
+    STATUS_REJECTED,
+)
+from primitives.codec import Value, pack
+from primitives.errors import GenesisError
+from primitives.genesis import Genesis, compute_chain_id
+from primitives.hashing import Address, TransactionId, compute_contract_address
+from primitives.params import CHAIN_PARAMS, ChainParams, is_epoch_end
+from primitives.transaction import Call, Transaction
+from primitives.validators import VALIDATOR_SET, ValidatorSet
+from vm import engine_view
+from vm.machine import BlockContext, Machine
+from vm.outcome import CallsOutcome, VmEvent
+from vm.state import MemoryReader, Overlay, StateReader
+
+SYSTEM: Final = "system"
+"""The native contract: one method, ``deploy(name, source)``, for deployers."""
+
+CODE_NOT_A_MEMBER: Final = "not-a-member"
+CODE_ALLOWANCE: Final = "allowance"
+CODE_GAS_LIMIT: Final = "gas-limit"
+CODE_SYSTEM_ALONE: Final = "system-alone"
+CODE_NOT_A_DEPLOYER: Final = "not-a-deployer"
+CODE_CONTRACT_NAME: Final = "contract-name"
+CODE_CONTRACT_EXISTS: Final = "contract-exists"
+
+GENESIS_GAS_MAX: Final = 1 << 62
+"""Genesis was agreed on by its members: nothing in it is metered against anyone."""
+
+_CONTRACT_NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class BlockOutcome:
+    """What executing a block produced.
+
+    ``receipts`` and ``events`` are the encoded leaves under their roots, in order;
+    ``writes`` maps state keys to values (None: deleted); ``next_*`` are in force from
+    the next block on.
+    """
+
+    receipts: list[bytes]
+    events: list[bytes]
+    writes: dict[bytes, bytes | None]
+    gas: int
+    next_validators: ValidatorSet
+    next_params: ChainParams
+
+
+def execute_block(
+    machine: Machine,
+    reader: StateReader,
+    context: BlockContext,
+    transactions: Sequence[Transaction],
+    params: ChainParams,
+    validators: ValidatorSet,
+) -> BlockOutcome:
+    """Return the outcome of ``transactions`` in order on the state of the parent block."""
+    run = _BlockRun(machine, reader, context, params)
+    for index, transaction in enumerate(transactions):
+        run.execute(index, transaction)
+    run.write_gas_used()
+    next_params, next_validators = params, validators
+    if is_epoch_end(context.height, params.epoch_blocks):
+        next_params = engine_view.get_next_params(run.overlay, params)
+        next_validators = engine_view.get_next_validators(run.overlay, validators)
+        if next_params != params:
+            run.overlay.put(engine_view.PARAMS_KEY, CHAIN_PARAMS.encode(next_params))
+        if next_validators != validators:
+            run.overlay.put(engine_view.VALIDATORS_KEY, VALIDATOR_SET.encode(next_validators))
+    return BlockOutcome(
+        run.receipts, run.events, run.overlay.writes, run.gas, next_validators, next_params
+    )
+
+
+def encode_receipt(
+    transaction_id: TransactionId, outcome: CallsOutcome, event_first: int, event_count: int
+) -> bytes:
+    """Return the bytes that RECEIPT.encode gives, without its walk over the fields."""
+    return pack(
+        [
+            transaction_id,
+            outcome.status,
+            outcome.code,
+            outcome.gas,
+            outcome.failed_call,
+            list(outcome.values),
+            event_first,
+            event_count,
+        ]
+    )
+
+
+def encode_event(transaction_index: int, event: VmEvent) -> bytes:
+    """Return the bytes of ``primitives.block.Event``."""
+    return pack([transaction_index, event.contract, event.name, list(event.values)])
+
+
+class _BlockRun:
+    """One block being executed: the overlay, and the books of gas by organisation."""
+
+    __slots__ = (
+        "_budgets", "_context", "_machine", "_organisations", "_params", "_reader",
+        "events", "gas", "overlay", "receipts",
+    )  # fmt: skip
+
+    def __init__(
+        self, machine: Machine, reader: StateReader, context: BlockContext, params: ChainParams
+    ) -> None:
+        self._machine = machine
+        self._reader = reader
+        self._context = context
+        self._params = params
+        self._organisations: dict[Address, str | None] = {}
+        self._budgets: dict[str, _Budget] = {}
+        self.overlay = Overlay(reader)
+        self.receipts: list[bytes] = []
+        self.events: list[bytes] = []
+        self.gas = 0
+
+    def execute(self, index: int, transaction: Transaction) -> None:
+        """Run one transaction and append its receipt and events."""
+        body = transaction.body
+        organisation = self._get_organisation(body.sender)
+        if organisation is None:
+            outcome = _refuse(CODE_NOT_A_MEMBER)
+        elif body.gas_limit > self._params.transaction_gas_max:
+            outcome = _refuse(CODE_GAS_LIMIT)
+        else:
+            budget = self._budgets.get(organisation) or self._open_budget(organisation)
+            if body.gas_limit > budget.allowance - budget.used:
+                outcome = _refuse(CODE_ALLOWANCE)
+            else:
+                outcome = self._run(transaction)
+                # The limit fitted, so charging what was really used can never overdraw.
+                budget.used += outcome.gas
+                self.gas += outcome.gas
+        self._record(index, transaction.id, outcome)
+
+    def write_gas_used(self) -> None:
+        """Write what each organisation has used in this epoch, in place of the one before."""
+        epoch = self._context.epoch
+        for organisation, budget in self._budgets.items():
+            if budget.used == budget.used_before:
+                continue
+            key = engine_view.compute_gas_key(organisation, epoch)
+            if budget.used_before == 0:
+                # One row for each organisation: old epochs would pile up in the state.
+                for old, _ in self.overlay.scan(key[:-8], None, 2):
+                    self.overlay.put(old, None)
+            self.overlay.put(key, pack(budget.used))
+
+    def _get_organisation(self, sender: Address) -> str | None:
+        """Return the sender's organisation as of this transaction, not of the block's start."""
+        if engine_view.compute_account_key(sender) in self.overlay.writes:
+            return engine_view.get_account(self.overlay, sender)
+        known = self._organisations
+        if sender not in known:
+            known[sender] = engine_view.get_account(self._reader, sender)
+        return known[sender]
+
+    def _open_budget(self, organisation: str) -> _Budget:
+        """Read the books once a block: a changed allowance counts from the next block on."""
+        allowance = engine_view.get_allowance(self._reader, organisation, self._params)
+        used = engine_view.get_gas_used(self._reader, organisation, self._context.epoch)
+        budget = self._budgets[organisation] = _Budget(allowance, used, used)
+        return budget
+
+    def _run(self, transaction: Transaction) -> CallsOutcome:
+        """Run the calls; an exception that should not be is a fault, and leaves no trace."""
+        body, overlay = transaction.body, self.overlay
+        mark = overlay.mark()
+        try:
+            if any(call.contract == SYSTEM for call in body.calls):
+                return self._run_system(transaction)
+            return self._machine.run_calls(
+                overlay, self._context, transaction.id, body.sender, body.calls, body.gas_limit
+            )
+        except (MemoryError, RecursionError, OSError):
+            raise
+        except Exception:
+            # Our bug, yet the same on every validator: charged in full so that it cannot be
+            # used to get work for nothing, and visible as the code ``internal``.
+            overlay.rollback(mark)
+            return CallsOutcome(STATUS_FAULT, "internal", body.gas_limit, None, (), ())
+
+    def _run_system(self, transaction: Transaction) -> CallsOutcome:
+        """Deploy a contract. Alone in its transaction: it is not part of all-or-none."""
+        body = transaction.body
+        if len(body.calls) != 1:
+            return _refuse(CODE_SYSTEM_ALONE)
+        call = body.calls[0]
+        if call.method != "deploy":
+            return CallsOutcome(STATUS_FAULT, "no-method", 0, 0, (), ())
+        parsed = _parse_deploy(call)
+        if parsed is None:
+            return CallsOutcome(STATUS_FAULT, "arguments", 0, 0, (), ())
+        name, source = parsed
+        if not engine_view.is_deployer(self.overlay, body.sender):
+            return _refuse(CODE_NOT_A_DEPLOYER)
+        if name == SYSTEM or not _CONTRACT_NAME.match(name):
+            return _refuse(CODE_CONTRACT_NAME)
+        if engine_view.get_contract(self.overlay, name) is not None:
+            return _refuse(CODE_CONTRACT_EXISTS)
+        return self._machine.deploy(
+            self.overlay,
+            name,
+            source,
+            body.sender,
+            context=self._context,
+            sender=body.sender,
+            transaction_id=transaction.id,
+            gas_limit=body.gas_limit,
+        )
+
+    def _record(self, index: int, transaction_id: TransactionId, outcome: CallsOutcome) -> None:
+        first = len(self.events)
+        if outcome.events:
+            self.events.extend([encode_event(index, event) for event in outcome.events])
+        self.receipts.append(encode_receipt(transaction_id, outcome, first, len(outcome.events)))
+
+
+@dataclass(slots=True)
+class _Budget:
+    """An organisation's gas in this epoch: what it may use, has used, had used before."""
+
+    allowance: int
+    used: int
+    used_before: int
+
+
+def _refuse(code: str) -> CallsOutcome:
+    """Return the outcome of a transaction that never ran: nothing is charged."""
+    return CallsOutcome(STATUS_REJECTED, code, 0, None, (), ())
+
+
+def _parse_deploy(call: Call) -> tuple[str, str] | None:
+    arguments: tuple[Value, ...] = call.arguments
+    if len(arguments) != 2:
+        return None
+    name, source = arguments
+    return (name, source) if isinstance(name, str) and isinstance(source, str) else None
+
+
+def execute_genesis(machine: Machine, genesis: Genesis) -> BlockOutcome:
+    """Return the state of height 0: contracts deployed, then the calls run in order.
+
+    There are no transactions, so no receipts; an event's ``transaction_index`` is the
+    index of the genesis call that emitted it. Raises GenesisError, naming the contract or
+    the call, when anything fails: such a chain must not start.
+    """
+    authority = compute_contract_address("governance")
+    context = BlockContext(compute_chain_id(genesis), 0, genesis.time_ms // 1000, 0, authority)
+    overlay = Overlay(MemoryReader())
+    gas = 0
+    for contract in genesis.contracts:
+        outcome = machine.deploy(
+            overlay, contract.name, contract.source, authority,
+            context=context, sender=authority, gas_limit=GENESIS_GAS_MAX,
+        )  # fmt: skip
+        _require_ok(outcome, contract=contract.name)
+        gas += outcome.gas
+    events: list[bytes] = []
+    for index, item in enumerate(genesis.calls):
+        outcome = machine.run_calls(
+            overlay, context, context.chain_id, item.sender, (item.call,), GENESIS_GAS_MAX
+        )
+        _require_ok(outcome, call=index, contract=item.call.contract, method=item.call.method)
+        gas += outcome.gas
+        events.extend([encode_event(index, event) for event in outcome.events])
+    overlay.put(engine_view.PARAMS_KEY, CHAIN_PARAMS.encode(genesis.params))
+    overlay.put(engine_view.VALIDATORS_KEY, VALIDATOR_SET.encode(genesis.validators))
+    return BlockOutcome([], events, overlay.writes, gas, genesis.validators, genesis.params)
+
+
+def _require_ok(outcome: CallsOutcome, **where: str | int) -> None:
+    if outcome.status != STATUS_OK:
+        seen = ", ".join(f"{name}={value}" for name, value in where.items())
+        raise GenesisError(
+            f"genesis does not execute: {seen}", status=outcome.status, outcome_code=outcome.code
+        )

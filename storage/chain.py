@@ -6,8 +6,8 @@ state can never disagree after a crash. Committing the same block again does not
 another block at a committed height is refused. Never verifies signatures, executes or
 decides: whoever commits has done so.
 
-Height 0 is the genesis: it has no block and no certificate, its block hash is the
-chain id, and block 1 names that as its parent with the genesis's execution hash.
+Height 0 is the genesis: it has no block and no certificate, its block hash is
+ZERO_HASH, and block 1 names that as its parent with the genesis's execution hash.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from primitives.block import (
 )
 from primitives.certificate import CERTIFICATE, Certificate
 from primitives.codec import unpack
-from primitives.hashing import Hash
+from primitives.hashing import ZERO_HASH, Hash
 from storage import schema
 from storage.chainrecords import (
     BlockRecord,
@@ -100,7 +100,7 @@ class ChainStore:
             store, folder = target, "memory"
         try:
             claim_store(store, folder, chain_id)
-            tip = load_tip(store, folder, chain_id)
+            tip = load_tip(store, folder)
         except BaseException:
             store.close()
             raise
@@ -148,7 +148,7 @@ class ChainStore:
         check_genesis_fits(record)
         stored_tip = StoredTip(
             0,
-            self._chain_id,
+            ZERO_HASH,
             exec_hash,
             record.change.root,
             record.time_ms,

@@ -20,7 +20,7 @@ from primitives.block import (
 from primitives.certificate import CERTIFICATE, Certificate
 from primitives.codec import Bytes, Struct, Uint
 from primitives.errors import CodecError
-from primitives.hashing import Hash
+from primitives.hashing import ZERO_HASH, Hash
 from storage import schema
 from storage.engine import KeyValueStore
 from storage.errors import StorageError, WrongChainError, make_corrupted_error
@@ -56,7 +56,7 @@ STORED_TIP = Struct(
 
 @dataclass(frozen=True, slots=True)
 class Tip:
-    """The last committed height. At height 0 ``block_hash`` is the chain id and the
+    """The last committed height. At height 0 ``block_hash`` is ZERO_HASH and the
     certificate is None."""
 
     height: int
@@ -113,7 +113,7 @@ def claim_store(store: KeyValueStore, folder: str, chain_id: Hash) -> None:
         )
 
 
-def load_tip(store: KeyValueStore, folder: str, chain_id: Hash) -> Tip | None:
+def load_tip(store: KeyValueStore, folder: str) -> Tip | None:
     """Return the stored tip after checking it against the rows it names."""
     data = store.get(schema.META_TIP)
     if data is None:
@@ -128,8 +128,8 @@ def load_tip(store: KeyValueStore, folder: str, chain_id: Hash) -> Tip | None:
     if compute_execution_hash(result) != tip.exec_hash or result.state_root != tip.state_root:
         raise make_corrupted_error(folder, f"the result at {tip.height} is not the tip's")
     if tip.height == 0:
-        if tip.block_hash != chain_id:
-            raise make_corrupted_error(folder, "the stored genesis is not this chain's")
+        if tip.block_hash != ZERO_HASH:
+            raise make_corrupted_error(folder, "the stored genesis has a block hash")
         return Tip.make(tip, None)
     header_row = store.get(schema.make_height_key(b"h", tip.height))
     certificate_row = store.get(schema.make_height_key(b"c", tip.height))

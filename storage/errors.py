@@ -11,7 +11,7 @@ from pathlib import Path
 
 from primitives.errors import CarbonodeError
 
-_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class StorageError(CarbonodeError):

@@ -39,7 +39,7 @@ CHAIN_TABLES = (
 )
 
 INDEX_TABLES = (
-    Table("meta", b"m", "text", "see INDEX_META_*", "chain id, schema version, index height"),
+    Table("meta", b"m", "text", "see META_*", "chain id, schema version, index height"),
     Table("senders", b"a", "address 32, place", "ENTRY", "transactions of a sender"),
     Table("contracts", b"c", "name, place", "ENTRY", "transactions that call a contract"),
     Table("events", b"e", "contract, place", "EVENT", "events of a contract"),
@@ -49,6 +49,7 @@ INDEX_TABLES = (
 META_CHAIN_ID = b"mchain-id"
 META_SCHEMA = b"mschema"
 META_TIP = b"mtip"
+META_INDEX_HEIGHT = b"mindex-height"
 
 STATE_PREFIX = b"s"
 TREE_PREFIX = b"k"

@@ -90,3 +90,84 @@ class NetworkLimits:
     """The higher key waits so long before it dials: most double dials never happen."""
     peers_max: int = 512
     """Registered nodes."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicLimits:
+    """Gossip of one topic. Times in seconds, sizes in bytes."""
+
+    seen_max: int
+    """Ids remembered; beyond it the oldest are forgotten."""
+    seen_age_s: float
+    """Far longer than anyone announces, so that nothing comes back from the dead."""
+    store_bytes: int
+    """Payloads held to answer pulls."""
+    store_age_s: float
+    """Payloads are held, announced and served for so long."""
+    pending_max: int
+    """Payloads from one peer that the node has not judged yet."""
+    pending_bytes: int
+    wants_max: int
+    """Ids announced to us that we lack."""
+    wants_per_peer_max: int
+    announcers_max: int
+    """Peers remembered for each id we lack: where to ask next."""
+    grace_s: float
+    """After a repair announcement: the payload itself is probably on its way."""
+    pull_timeout_s: float
+    """Then we ask the next announcer."""
+    pulls_per_peer_max: int
+    """Ids asked of one peer at a time."""
+    repair_s: float
+    """Between two rounds of announcements to random neighbours."""
+
+
+CONSENSUS_TOPIC_LIMITS: Final = TopicLimits(
+    seen_max=65_536,
+    seen_age_s=120.0,
+    store_bytes=16 * _MIB,
+    store_age_s=15.0,
+    pending_max=1_024,
+    pending_bytes=8 * _MIB,
+    wants_max=8_192,
+    wants_per_peer_max=2_048,
+    announcers_max=8,
+    grace_s=0.5,
+    pull_timeout_s=0.5,
+    pulls_per_peer_max=256,
+    repair_s=0.25,
+)
+"""100 validators and three votes a height: 300 items a second on a fast chain."""
+
+TRANSACTIONS_TOPIC_LIMITS: Final = TopicLimits(
+    seen_max=65_536,
+    seen_age_s=300.0,
+    store_bytes=64 * _MIB,
+    store_age_s=30.0,
+    pending_max=1_024,
+    pending_bytes=16 * _MIB,
+    wants_max=16_384,
+    wants_per_peer_max=4_096,
+    announcers_max=8,
+    grace_s=2.0,
+    pull_timeout_s=2.0,
+    pulls_per_peer_max=32,
+    repair_s=0.5,
+)
+"""2,500 transactions a second in batches of 50: 50 items a second, 30 s of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class GossipLimits:
+    """Both topics, and what they share."""
+
+    consensus: TopicLimits = CONSENSUS_TOPIC_LIMITS
+    transactions: TopicLimits = TRANSACTIONS_TOPIC_LIMITS
+    fanout: int = 3
+    """Random neighbours in one round of repair."""
+    tellings_max: int = 2
+    """Announcements of one id to one neighbour: two, should the first be dropped."""
+    serve_bytes_per_s: float = 32 * _MIB
+    """Payloads served to one peer on its pulls."""
+    neighbours_max: int = 512
+    """Links we keep track of; the network admits no more."""

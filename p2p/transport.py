@@ -134,13 +134,7 @@ class Link(asyncio.Protocol):
         self.bytes_in += len(data)
         frames = self._parser.feed(data)
         self._throttle(len(data) + len(frames) * self._limits.frame_cost_bytes, now)
-        for frame in frames:
-            if self.is_closing:
-                return
-            self._take(frame, now)
-        violation = self._parser.violation
-        if violation is not None and not self.is_closing:
-            self._owner.on_offence(self, Offence.PROTOCOL, f"{violation.code}: {violation.text}")
+        self._take_all(frames, now)
 
     def pause_writing(self) -> None:
         """The kernel and TLS hold enough; the outbox keeps the rest in order."""
@@ -247,6 +241,16 @@ class Link(asyncio.Protocol):
             self._transport.abort()
 
     # --- within ---
+
+    def _take_all(self, frames: list[Frame], now: float) -> None:
+        """Handle frames in order until one of them ends the link; then the violation, if any."""
+        for frame in frames:
+            if self.is_closing:
+                return
+            self._take(frame, now)
+        violation = self._parser.violation
+        if violation is not None and not self.is_closing:
+            self._owner.on_offence(self, Offence.PROTOCOL, f"{violation.code}: {violation.text}")
 
     def _take(self, frame: Frame, now: float) -> None:
         bucket = self._rates.get(frame.kind)

@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import TypeVar
 
@@ -173,6 +175,25 @@ class Transport:
                 return response.status, await response.content.read(ANSWER_BYTES_MAX)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise NodeUnreachable("no answer", url=url, error=_describe(error)) from None
+
+    async def measure_clock_ms(self) -> int | None:
+        """Return how far our clock is ahead of the node's, by its HTTP date; None without one.
+
+        HTTP dates are whole seconds: the answer is right to about half a second.
+        """
+        try:
+            async with self._get_session().get(self.endpoint + "/health") as response:
+                received_ms = time.time_ns() // 1_000_000
+                text = response.headers.get("Date")
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise NodeUnreachable("no answer", error=_describe(error)) from None
+        if text is None:
+            return None
+        try:
+            stamp_s = parsedate_to_datetime(text).timestamp()
+        except ValueError:
+            return None
+        return received_ms - int(stamp_s * 1000) - 500
 
     async def open_websocket(self) -> Socket:
         """Return a WebSocket to the first endpoint that accepts one."""

@@ -1,0 +1,187 @@
+"""The form of a certificate file: one JSON object, every member known, none optional.
+
+    format        "carbonode-retirement-certificate/1"
+    chainId       0x hash of the genesis
+    retirement    {certificate, kind, pieces: [{batch, start, end}], quantityKg, owner,
+                   beneficiary, beneficiaryName, purpose, time, height}
+    transaction   {id, encoded, index, count, path}    under the header's txs_root
+    receipt       {encoded, path, call}                under receipts_root, same index
+    event         {encoded, index, count, path}        under events_root
+    header, execution, commit                          canonical bytes, 0x hex
+
+``encoded`` are the canonical bytes (docs/protocol.md) in 0x hex, ``path`` a Merkle
+audit path from the leaf's sibling upwards. ``call`` is the number of the call that
+retired, null when another contract did it; ``purpose`` is its argument, null likewise.
+Serials are kilograms, half-open; ``time`` is the block's, whole seconds UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from primitives import limits
+from primitives.errors import ProofError
+from primitives.hashing import Hash
+
+FORMAT = "carbonode-retirement-certificate/1"
+DOCUMENT_BYTES_MAX = 4 * 1024 * 1024
+"""Header, receipt, one transaction and one event in hex are far below a megabyte."""
+PATH_MAX = 64
+"""Siblings in an audit path: a tree of 2^64 leaves."""
+
+_MEMBERS = (
+    "format", "chainId", "retirement", "transaction", "receipt", "event",
+    "header", "execution", "commit",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """Bytes with their place in a Merkle tree."""
+
+    encoded: bytes
+    index: int
+    count: int
+    path: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateDocument:
+    """A file's content, read but not checked against anything."""
+
+    chain_id: Hash
+    retirement: Mapping[str, Any]
+    transaction_id: bytes
+    transaction: Leaf
+    receipt: bytes
+    receipt_path: tuple[bytes, ...]
+    call: int | None
+    event: Leaf
+    header: bytes
+    execution: bytes
+    commit: bytes
+
+
+def fail(message: str, **values: object) -> ProofError:
+    """Return the error of a document that has not the form above."""
+    return ProofError(message, code="certificate-format", **values)
+
+
+def parse_document(document: object) -> CertificateDocument:
+    """Return the content of a certificate file's JSON, or raise ProofError."""
+    top = _get_members(document, "certificate", _MEMBERS)
+    if top["format"] != FORMAT:
+        raise fail("unknown format", format=repr(top["format"])[:80], known=FORMAT)
+    transaction = _get_members(
+        top["transaction"], "transaction", ("id", "encoded", "index", "count", "path")
+    )
+    receipt = _get_members(top["receipt"], "receipt", ("encoded", "path", "call"))
+    event = _get_members(top["event"], "event", ("encoded", "index", "count", "path"))
+    if not isinstance(top["retirement"], dict):
+        raise fail("retirement is not an object")
+    call = receipt["call"]
+    return CertificateDocument(
+        chain_id=Hash(_get_bytes(top, "chainId", limits.HASH_BYTES)),
+        retirement=top["retirement"],
+        transaction_id=_get_bytes(transaction, "id", limits.HASH_BYTES),
+        transaction=_get_leaf(transaction),
+        receipt=_get_bytes(receipt, "encoded"),
+        receipt_path=_get_path(receipt),
+        call=None if call is None else _get_integer(receipt, "call"),
+        event=_get_leaf(event),
+        header=_get_bytes(top, "header"),
+        execution=_get_bytes(top, "execution"),
+        commit=_get_bytes(top, "commit"),
+    )
+
+
+def dump_leaf(leaf: Leaf) -> dict[str, Any]:
+    """Return a leaf's JSON."""
+    return {
+        "encoded": dump_bytes(leaf.encoded),
+        "index": leaf.index,
+        "count": leaf.count,
+        "path": dump_path(leaf.path),
+    }
+
+
+def dump_document(content: CertificateDocument) -> dict[str, Any]:
+    """Return the JSON of a certificate file."""
+    return {
+        "format": FORMAT,
+        "chainId": dump_bytes(content.chain_id),
+        "retirement": dict(content.retirement),
+        "transaction": {
+            "id": dump_bytes(content.transaction_id),
+            **dump_leaf(content.transaction),
+        },
+        "receipt": {
+            "encoded": dump_bytes(content.receipt),
+            "path": dump_path(content.receipt_path),
+            "call": content.call,
+        },
+        "event": dump_leaf(content.event),
+        "header": dump_bytes(content.header),
+        "execution": dump_bytes(content.execution),
+        "commit": dump_bytes(content.commit),
+    }
+
+
+def dump_bytes(data: bytes) -> str:
+    """Return ``0x`` and lower-case hex."""
+    return "0x" + data.hex()
+
+
+def dump_path(path: tuple[bytes, ...]) -> list[str]:
+    """Return an audit path's JSON."""
+    return [dump_bytes(item) for item in path]
+
+
+def _get_members(value: object, name: str, members: tuple[str, ...]) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise fail(f"{name} is not an object")
+    if set(value) != set(members):
+        raise fail(f"members of {name}", unexpected=sorted(map(str, set(value) ^ set(members))))
+    return value
+
+
+def _get_leaf(value: dict[str, Any]) -> Leaf:
+    return Leaf(
+        _get_bytes(value, "encoded"),
+        _get_integer(value, "index"),
+        _get_integer(value, "count"),
+        _get_path(value),
+    )
+
+
+def _get_bytes(value: dict[str, Any], name: str, size: int | None = None) -> bytes:
+    return _parse_bytes(value[name], name, size)
+
+
+def _parse_bytes(text: object, name: str, size: int | None) -> bytes:
+    if not isinstance(text, str) or text[:2] != "0x" or text != text.lower():
+        raise fail(f"{name} is not 0x and lower-case hex")
+    try:
+        data = bytes.fromhex(text[2:])
+    except ValueError:
+        raise fail(f"{name} is not hex") from None
+    # fromhex skips blanks, and one value must have one form.
+    if len(text) != 2 + 2 * len(data) or (size is not None and len(data) != size):
+        raise fail(f"{name} has the wrong length", characters=len(text))
+    return data
+
+
+def _get_integer(value: dict[str, Any], name: str) -> int:
+    number = value[name]
+    if type(number) is not int or not 0 <= number < 1 << 53:
+        raise fail(f"{name} is not a whole number", got=repr(number)[:40])
+    return number
+
+
+def _get_path(value: dict[str, Any]) -> tuple[bytes, ...]:
+    path = value["path"]
+    if not isinstance(path, list) or len(path) > PATH_MAX:
+        raise fail("path is not a list of hashes")
+    return tuple(_parse_bytes(item, "path", limits.HASH_BYTES) for item in path)

@@ -187,7 +187,7 @@ class Gossip:
         for lane in self._lanes.values():
             lane.store.forget_peer(peer)
             lane.store.prune(now)
-            actions += self._announce_recent(lane, peer)
+            actions += self._announce_recent(lane, peer, now)
         return actions
 
     def on_message(
@@ -255,7 +255,7 @@ class Gossip:
             actions += self._pull(lane, now)
             if now >= lane.repair_at:
                 lane.repair_at = now + lane.limits.repair_s
-                actions += self._repair(lane)
+                actions += self._repair(lane, now)
         return actions
 
     # --- what arrives ---
@@ -351,16 +351,23 @@ class Gossip:
                 actions.append(Send(peer, lane.kinds.pull, part))
         return actions
 
-    def _repair(self, lane: _Lane) -> list[Action]:
+    def _repair(self, lane: _Lane, now: float) -> list[Action]:
         """Announce what a few random neighbours may lack."""
         peers = sorted(self._neighbours)
         chosen = self._rng.sample(peers, min(self._limits.fanout, len(peers)))
-        return [action for peer in chosen for action in self._announce_recent(lane, peer)]
+        return [action for peer in chosen for action in self._announce_recent(lane, peer, now)]
 
-    def _announce_recent(self, lane: _Lane, peer: Address) -> list[Action]:
+    def _announce_recent(self, lane: _Lane, peer: Address, now: float) -> list[Action]:
+        """Tell of what the peer may lack: again after 1, 3, 7, 15... rounds, then no more.
+
+        A frame may have been dropped, and silence looks the same as having it.
+        """
         ids: list[bytes] = []
         for item in lane.store.iter_held():
-            if peer in item.known or item.told[peer] >= self._limits.tellings_max:
+            told = item.told[peer]
+            if peer in item.known or told >= self._limits.tellings_max:
+                continue
+            if now - item.seen_at < lane.limits.repair_s * ((1 << told) - 1):
                 continue
             item.told[peer] += 1
             ids.append(item.item_id)

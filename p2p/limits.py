@@ -165,8 +165,8 @@ class GossipLimits:
     transactions: TopicLimits = TRANSACTIONS_TOPIC_LIMITS
     fanout: int = 3
     """Random neighbours in one round of repair."""
-    tellings_max: int = 2
-    """Announcements of one id to one neighbour: two, should the first be dropped."""
+    tellings_max: int = 6
+    """Announcements of one id to one neighbour, at doubling ages: some may be dropped."""
     serve_bytes_per_s: float = 32 * _MIB
     """Payloads served to one peer on its pulls."""
     neighbours_max: int = 512

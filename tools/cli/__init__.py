@@ -1,0 +1,1 @@
+"""The command line ``carbonode``: for operators and for people with a key."""

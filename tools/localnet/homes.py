@@ -97,7 +97,7 @@ def write_home(
     Raises HomeError when there is a node in it already, unless ``overwrite``: then the
     configuration is replaced, and key and genesis must be the same as before.
     """
-    plan.home.mkdir(parents=True, exist_ok=True)
+    plan.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     config = plan.home / CONFIG_FILE
     if config.exists() and not overwrite:
         raise HomeError("there is a node in this folder already", path=str(plan.home))

@@ -1,0 +1,136 @@
+"""``carbonode query``: blocks, state, views, contracts, validators, the mempool."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from rich.console import Console
+
+from tools.cli.render import format_time, show_pairs, show_rows
+from tools.cli.session import Session, parse_json, pass_session
+from tools.cli.tx_commands import HexBytes
+from tools.client.client import Client
+from tools.client.results import Json
+from tools.client.wire import to_hex
+
+
+@click.group()
+def query() -> None:
+    """Read from a node: nothing here changes anything."""
+
+
+@query.command()
+@click.argument("block", default="latest")
+@click.option("--full", is_flag=True, help="With transactions, receipts and events.")
+@pass_session
+def block(session: Session, block: str, full: bool) -> None:
+    """Show a block by height, hash or 'latest'."""
+    reference: int | str = int(block) if block.isdecimal() else block
+    document = session.run(lambda client: client.get_block(reference, full=full))
+
+    def show(console: Console) -> None:
+        header = dict(document.get("header", {}))
+        show_pairs(
+            console,
+            f"Block {document.get('height')}",
+            {
+                "hash": document.get("blockHash"),
+                "time": format_time(header.pop("timeMs", None)),
+                **header,
+                **{f"result {k}": v for k, v in (document.get("execution") or {}).items()},
+            },
+        )
+        for id_ in document.get("transactionIds", []):
+            console.print(f"  {id_}")
+
+    session.emit(document, show)
+
+
+@query.command()
+@click.argument("key", type=HexBytes())
+@click.option("--proof", is_flag=True, help="With the proof of membership or absence.")
+@pass_session
+def state(session: Session, key: bytes, proof: bool) -> None:
+    """Show the value of one state key, given in hex."""
+    document = session.run(lambda client: client.state_get(key, proof=proof))
+    shown = {name: value for name, value in document.items() if name != "proof"}
+    session.emit(document, lambda console: show_pairs(console, "State", shown))
+
+
+@query.command()
+@click.argument("contract")
+@click.argument("method")
+@click.argument("arguments", default="[]")
+@click.option("--sender", type=HexBytes(32), help="Whom the contract sees as the caller.")
+@pass_session
+def call(
+    session: Session, contract: str, method: str, arguments: str, sender: bytes | None
+) -> None:
+    """Run a view. ARGUMENTS is JSON: a list, or an object by name."""
+    given = parse_json(arguments, "ARGUMENTS")
+
+    async def work(client: Client) -> Json:
+        return dict(
+            await client.call(
+                "state_call",
+                contract=contract,
+                method=method,
+                arguments=given,
+                sender=to_hex(sender) if sender is not None else None,
+            )
+        )
+
+    document = session.run(work)
+    session.emit(document, lambda console: show_pairs(console, f"{contract}.{method}", document))
+
+
+@query.command()
+@click.argument("name", required=False)
+@pass_session
+def contract(session: Session, name: str | None) -> None:
+    """List the contracts of the chain, or show one."""
+
+    async def work(client: Client) -> list[Json]:
+        return [item async for item in client.get_contracts()]
+
+    found = [item for item in session.run(work) if name in (None, item.get("name"))]
+    if name is not None and not found:
+        raise click.UsageError(f"no contract is called {name!r}")
+    columns = ("name", "version", "vmVersion", "codeHash", "address")
+    session.emit({"items": found}, lambda console: show_rows(console, columns, found))
+
+
+@query.command()
+@click.argument("name")
+@pass_session
+def abi(session: Session, name: str) -> None:
+    """Show a contract's ABI (JSON; with --output json as the node gives it)."""
+    document = session.run(lambda client: client.get_abi(name))
+    session.emit(document)
+
+
+@query.command()
+@pass_session
+def validators(session: Session) -> None:
+    """List the validators now in force."""
+    document: Any = session.run(lambda client: client.call("validator_list"))
+
+    def show(console: Console) -> None:
+        show_pairs(
+            console,
+            "Validators",
+            {name: document.get(name) for name in ("height", "epoch", "quorum", "faultyMax")},
+        )
+        columns = ("index", "name", "publicKey", "connected")
+        show_rows(console, columns, document.get("validators", []))
+
+    session.emit(document, show)
+
+
+@query.command()
+@pass_session
+def mempool(session: Session) -> None:
+    """Show what waits to be put into a block."""
+    document: Any = session.run(lambda client: client.call("mempool_status"))
+    session.emit(document, lambda console: show_pairs(console, "Mempool", document))

@@ -40,7 +40,9 @@ BATCHES_TOGETHER_MAX = 16
 """Batches checked in one go: about 4,000 signatures on the threads."""
 GOSSIP_TICK_S = 0.1
 
-_BLAMED = frozenset({RefusalReason.MALFORMED, RefusalReason.BAD_SIGNATURE, RefusalReason.LIMIT})
+_BLAMED = frozenset(
+    {RefusalReason.MALFORMED, RefusalReason.BAD_SIGNATURE, RefusalReason.WRONG_CHAIN}
+)
 """Refusals that an honest peer's checks would have caught before it relayed."""
 
 _log = logging.getLogger("carbonode.links")

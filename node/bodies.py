@@ -1,0 +1,233 @@
+"""The transactions of proposed blocks: from the pool, from our log, else from peers.
+
+A proposal names ids; a PREPARE says "I can produce this block". Here the bytes are
+gathered and pass the stateless checks that decide whether a block may be voted for,
+the same on every node: after them only a transaction can fail, never a block (FISCO
+BCOS's block that reached consensus and could not be executed is why).
+Source: design/consensus.md, "Normal case" 1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from consensus.effects import Proposal
+from node.admission import Admission, CommittedRules, check_static
+from node.mempool import Mempool
+from node.requests import PeerRequests
+from node.wire import BODY_ANSWER, BODY_REQUEST, BodyAnswer, BodyRequest
+from p2p.frames import FrameKind, encode_request
+from p2p.peers import Offence
+from primitives.errors import CodecError
+from primitives.hashing import Address, Hash, TransactionId
+from primitives.transaction import ReceivedTransaction, Transaction, decode_transaction
+
+BODIES_MAX = 8
+"""Proposals of one height whose bodies are kept: one for each recent view."""
+ASK_TIMEOUT_S = 1.0
+CHECKING_WAIT_S = 0.1
+"""How long a body waits for signatures that are being verified anyway."""
+RETRY_WAIT_S = 0.05
+"""Pause when there is nobody to ask: links may come up."""
+ANSWER_BYTES_MAX = 8 * 1024 * 1024
+"""We answer with so many bytes at most; the rest is asked for again."""
+
+Report = Callable[[Address, Offence, str], None]
+GetPeers = Callable[[], list[Address]]
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A proposal with its checked transactions, in its order."""
+
+    proposal: Proposal
+    transactions: tuple[Transaction, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BodyRefusal:
+    """Why a block must not be voted for; ``reason`` is for people and metrics."""
+
+    reason: str
+
+
+class Bodies:
+    """Bodies of the height under decision. Lives on the event loop."""
+
+    def __init__(
+        self,
+        chain_id: Hash,
+        mempool: Mempool,
+        admission: Admission,
+        rules: CommittedRules,
+        requests: PeerRequests,
+        get_peers: GetPeers,
+        report: Report,
+        rng: random.Random,
+    ) -> None:
+        self._chain_id = chain_id
+        self._mempool = mempool
+        self._admission = admission
+        self._rules = rules
+        self._requests = requests
+        self._get_peers = get_peers
+        self._report = report
+        self._rng = rng
+        self._bodies: dict[Hash, Body] = {}
+        self._gathered: dict[TransactionId, Transaction] = {}
+
+    def restore(self, transactions: Sequence[bytes]) -> None:
+        """Take transactions from our own log: their signatures were verified before."""
+        for encoded in transactions:
+            received = decode_transaction(encoded)
+            self._gathered[received.id] = Transaction(received.id, received.body, encoded)
+
+    def get(self, block_hash: Hash) -> Body | None:
+        """Return a body that was found good."""
+        return self._bodies.get(block_hash)
+
+    def clear(self) -> None:
+        """Forget everything: the height is decided."""
+        self._bodies.clear()
+        self._gathered.clear()
+
+    def try_assemble(self, proposal: Proposal) -> Body | BodyRefusal | None:
+        """Return the body or its refusal; None when bytes are missing."""
+        known = self._bodies.get(proposal.block_hash)
+        if known is not None:
+            return known
+        transactions: list[Transaction] = []
+        for transaction_id in proposal.transaction_ids:
+            transaction = self._find(transaction_id)
+            if transaction is None:
+                return None
+            transactions.append(transaction)
+        reason = self._check(proposal, transactions)
+        if reason is not None:
+            return BodyRefusal(reason)
+        body = Body(proposal, tuple(transactions))
+        while len(self._bodies) >= BODIES_MAX:
+            del self._bodies[next(iter(self._bodies))]
+        self._bodies[proposal.block_hash] = body
+        return body
+
+    async def fetch(self, proposal: Proposal, holders: Sequence[Address]) -> Body | BodyRefusal:
+        """Return the body, asking one peer after another until it is whole.
+
+        Runs until then; whoever started it cancels it when the height is over.
+        """
+        turn = 0
+        while True:
+            outcome = self.try_assemble(proposal)
+            if outcome is not None:
+                return outcome
+            missing = [item for item in proposal.transaction_ids if self._find(item) is None]
+            wanted = [item for item in missing if not self._admission.is_checking(item)]
+            peers = self._order_peers(holders)
+            if not wanted:
+                await self._wait_for_admission()
+            elif not peers:
+                await asyncio.sleep(RETRY_WAIT_S)
+            else:
+                refusal = await self._ask(peers[turn % len(peers)], proposal, wanted)
+                turn += 1
+                if refusal is not None:
+                    return refusal
+                if turn % len(peers) == 0:
+                    await asyncio.sleep(RETRY_WAIT_S)
+
+    def serve(self, payload_request_id: int, body: bytes) -> bytes | None:
+        """Return the payload that answers a GET_BODY, None when it is malformed."""
+        try:
+            request = BODY_REQUEST.decode(body)
+        except CodecError:
+            return None
+        found: list[bytes] = []
+        size = 0
+        for transaction_id in request.ids:
+            transaction = self._find(transaction_id)
+            if transaction is not None:
+                size += len(transaction.encoded)
+                if size > ANSWER_BYTES_MAX:
+                    break
+                found.append(transaction.encoded)
+        answer = BodyAnswer(request.block_hash, tuple(found))
+        return encode_request(payload_request_id, BODY_ANSWER.encode(answer))
+
+    def _find(self, transaction_id: TransactionId) -> Transaction | None:
+        return self._mempool.get(transaction_id) or self._gathered.get(transaction_id)
+
+    def _order_peers(self, holders: Sequence[Address]) -> list[Address]:
+        """Return connected holders in random order, then everyone else."""
+        connected = self._get_peers()
+        first = [peer for peer in holders if peer in connected]
+        others = [peer for peer in connected if peer not in first]
+        self._rng.shuffle(first)
+        self._rng.shuffle(others)
+        return first + others
+
+    async def _wait_for_admission(self) -> None:
+        try:
+            async with asyncio.timeout(CHECKING_WAIT_S):
+                await self._admission.wait_settled()
+        except TimeoutError:
+            return
+
+    async def _ask(
+        self, peer: Address, proposal: Proposal, wanted: Sequence[TransactionId]
+    ) -> BodyRefusal | None:
+        request = BODY_REQUEST.encode(BodyRequest(proposal.block_hash, tuple(wanted)))
+        answer = await self._requests.ask(
+            peer, FrameKind.GET_BODY, request, FrameKind.BODY, ASK_TIMEOUT_S
+        )
+        if answer is None:
+            return None
+        received = _decode_answer(answer, set(wanted))
+        if received is None:
+            self._report(peer, Offence.PROTOCOL, "a body that was not asked for")
+            return None
+        valid = await self._admission.verify_body(received)
+        for item, is_valid in zip(received, valid, strict=True):
+            if not is_valid:
+                # The id covers the signature: it is the proposal that is bad, not the peer.
+                return BodyRefusal(f"bad signature in {item.id.hex()}")
+            self._gathered[item.id] = Transaction(item.id, item.body, item.encoded)
+        return None
+
+    def _check(self, proposal: Proposal, transactions: Sequence[Transaction]) -> str | None:
+        params, height = self._rules.params, proposal.header.height
+        if height != self._rules.height + 1:
+            return f"height {height} is not the next"
+        if len(transactions) > params.block_transactions_max:
+            return f"{len(transactions)} transactions"
+        if len(set(proposal.transaction_ids)) != len(transactions):
+            return "a transaction twice"
+        size = gas = 0
+        for item in transactions:
+            refusal = check_static(item, self._chain_id, height, params)
+            if refusal is not None:
+                return f"{item.id.hex()}: {refusal.message}"
+            if item.id not in self._mempool and self._rules.is_committed(item.id):
+                return f"{item.id.hex()} is committed already"
+            size += len(item.encoded)
+            gas += item.body.gas_limit
+        if size > params.block_bytes_max:
+            return f"{size} bytes"
+        if gas > params.block_gas_max:
+            return f"gas limits of {gas}"
+        return None
+
+
+def _decode_answer(answer: bytes, wanted: set[TransactionId]) -> list[ReceivedTransaction] | None:
+    """Return the transactions of an answer; None when it holds anything else."""
+    try:
+        decoded = BODY_ANSWER.decode(answer)
+        received = [decode_transaction(encoded) for encoded in decoded.transactions]
+    except CodecError:
+        return None
+    if any(item.id not in wanted for item in received):
+        return None
+    return received

@@ -1,0 +1,225 @@
+"""Catch-up: a node that was away fetches final blocks with their certificates.
+
+Consensus says that a height is final elsewhere; here blocks are asked for in batches,
+from one peer after another, verified off the event loop, and handed to the driver,
+which executes and commits them. The next batch travels while this one is executed. A
+peer that serves bad blocks pays for it; a claim without a block behind it costs one
+round of questions (CometBFT's peers lied about their height and sync never ended).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from consensus.effects import Behind
+from node.catchup import FetchedBlock, verify_fetched
+from node.committed import CommittedState
+from node.logs import log_event
+from node.requests import PeerRequests
+from node.wire import (
+    BLOCKS_ANSWER,
+    BLOCKS_BYTES_MAX,
+    BLOCKS_MAX,
+    BLOCKS_REQUEST,
+    BlocksAnswer,
+    BlocksRequest,
+    CertifiedBlock,
+)
+from p2p.frames import FrameKind, encode_request
+from p2p.peers import Offence
+from primitives.certificate import CERTIFICATE
+from primitives.errors import CodecError, ProofError
+from primitives.hashing import Address, Hash
+from storage.chain import ChainStore
+
+ASK_TIMEOUT_S = 5.0
+BATCH_BLOCKS = 32
+ROUNDS_WITHOUT_PROGRESS_MAX = 3
+"""After so many rounds of every peer without a block, the claimed height is given up;
+consensus repeats it if it was true."""
+RETRY_WAIT_S = 0.2
+
+Report = Callable[[Address, Offence, str], None]
+GetPeers = Callable[[], list[Address]]
+ImportBlock = Callable[[FetchedBlock], Awaitable[None]]
+"""The driver: executes, commits, and returns when that is done."""
+
+_log = logging.getLogger("carbonode.sync")
+
+
+@dataclass(frozen=True, slots=True)
+class _Served:
+    peer: Address
+    blocks: tuple[CertifiedBlock, ...]
+
+
+class Sync:
+    """See the module. ``run`` is its owned task."""
+
+    def __init__(
+        self,
+        chain_id: Hash,
+        state: CommittedState,
+        requests: PeerRequests,
+        get_peers: GetPeers,
+        report: Report,
+        import_block: ImportBlock,
+        rng: random.Random,
+    ) -> None:
+        self._chain_id = chain_id
+        self._state = state
+        self._requests = requests
+        self._get_peers = get_peers
+        self._report = report
+        self._import_block = import_block
+        self._rng = rng
+        self._target = 0
+        self._preferred: Address | None = None
+        self._wanted = asyncio.Event()
+
+    @property
+    def target(self) -> int:
+        """The height that is known or claimed to be final elsewhere; 0 when idle."""
+        return self._target
+
+    @property
+    def is_syncing(self) -> bool:
+        """Whether blocks are being fetched."""
+        return self._target > self._state.height
+
+    def on_behind(self, behind: Behind) -> None:
+        """Consensus found that a height is final elsewhere."""
+        if behind.height > self._target:
+            self._target = behind.height
+            self._preferred = behind.peer
+        self._wanted.set()
+
+    async def run(self) -> None:
+        """Fetch whenever consensus says that we are behind, until cancelled."""
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            started_at = self._state.height
+            await self._fetch_to_target()
+            if self._state.height > started_at:
+                log_event(
+                    _log,
+                    logging.INFO,
+                    "caught up",
+                    blocks=self._state.height - started_at,
+                    height=self._state.height,
+                )
+            self._target = 0
+
+    async def _fetch_to_target(self) -> None:
+        """Fetch until the target is reached or nobody can serve the next block."""
+        failures = 0
+        ahead: asyncio.Task[_Served | None] | None = None
+        try:
+            while self.is_syncing:
+                first = self._state.height + 1
+                served = await (ahead or self._ask(first, failures))
+                ahead = None
+                if served is None:
+                    failures += 1
+                    if failures >= ROUNDS_WITHOUT_PROGRESS_MAX * max(len(self._get_peers()), 1):
+                        return
+                    await asyncio.sleep(RETRY_WAIT_S)
+                    continue
+                next_first = first + len(served.blocks)
+                if next_first <= self._target:
+                    ahead = asyncio.create_task(self._ask(next_first, failures))
+                failures = 0 if await self._take(served) else failures + 1
+                if self._state.height + 1 != next_first and ahead is not None:
+                    ahead.cancel()
+                    ahead = None
+        finally:
+            if ahead is not None:
+                ahead.cancel()
+
+    async def _ask(self, first: int, failures: int) -> _Served | None:
+        """Return what the next peer in turn serves from ``first`` on."""
+        peers = self._order_peers()
+        if not peers:
+            return None
+        peer = peers[failures % len(peers)]
+        count = min(BATCH_BLOCKS, self._target - first + 1)
+        request = BLOCKS_REQUEST.encode(BlocksRequest(first, count))
+        answer = await self._requests.ask(
+            peer, FrameKind.GET_BLOCKS, request, FrameKind.BLOCKS, ASK_TIMEOUT_S
+        )
+        if answer is None:
+            return None
+        try:
+            decoded = BLOCKS_ANSWER.decode(answer)
+        except CodecError as error:
+            self._report(peer, Offence.PROTOCOL, f"blocks: {error}")
+            return None
+        if decoded.height != first or not decoded.blocks or len(decoded.blocks) > count:
+            return None
+        return _Served(peer, decoded.blocks)
+
+    def _order_peers(self) -> list[Address]:
+        """Return the peers, the one that told us of the height first, the rest shuffled."""
+        peers = self._get_peers()
+        self._rng.shuffle(peers)
+        if self._preferred in peers:
+            peers.remove(self._preferred)
+            peers.insert(0, self._preferred)
+        return peers
+
+    async def _take(self, served: _Served) -> bool:
+        """Verify and import blocks in order; False when the first one is bad already."""
+        has_progress = False
+        loop = asyncio.get_running_loop()
+        for item in served.blocks:
+            tip = self._state.tip
+            try:
+                fetched = await loop.run_in_executor(
+                    None, verify_fetched, item, self._chain_id, tip
+                )
+            except (CodecError, ProofError) as error:
+                if self._state.height != tip.height:
+                    return True  # consensus committed meanwhile: the block is old, not bad
+                log_event(_log, logging.WARNING, "bad block", peer=served.peer, reason=error)
+                self._report(served.peer, Offence.BAD_SIGNATURE, f"block: {error}")
+                if self._preferred == served.peer:
+                    self._preferred = None
+                return has_progress
+            if self._state.height == tip.height:
+                await self._import_block(fetched)
+            has_progress = has_progress or self._state.height > tip.height
+        return has_progress
+
+
+class BlockServer:
+    """Answers GET_BLOCKS from the store."""
+
+    def __init__(self, chain: ChainStore) -> None:
+        self._chain = chain
+
+    def serve(self, request_id: int, body: bytes) -> bytes | None:
+        """Return the payload that answers, None for a malformed question. Reads the disk."""
+        try:
+            request = BLOCKS_REQUEST.decode(body)
+        except CodecError:
+            return None
+        blocks: list[CertifiedBlock] = []
+        size = 0
+        for height in range(request.first, request.first + min(request.count, BLOCKS_MAX)):
+            block, certificate = (
+                self._chain.get_block_bytes(height),
+                self._chain.get_certificate(height),
+            )
+            if block is None or certificate is None:
+                break
+            size += len(block)
+            if blocks and size > BLOCKS_BYTES_MAX:
+                break
+            blocks.append(CertifiedBlock(block, CERTIFICATE.encode(certificate)))
+        answer = BlocksAnswer(request.first, tuple(blocks))
+        return encode_request(request_id, BLOCKS_ANSWER.encode(answer))

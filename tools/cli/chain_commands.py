@@ -98,8 +98,7 @@ async def _ask_all(session: Session, endpoints: list[str]) -> list[Json | str]:
                 return get_object(await client.call("chain_status"))
         except NodeUnreachable as error:
             reasons = error.values_seen.get("endpoints")
-            known = reasons.get(endpoint) if isinstance(reasons, dict) else None
-            return str(known or error)
+            return next(iter(reasons.values())) if isinstance(reasons, dict) else str(error)
         except RpcError as error:
             return str(error)
 

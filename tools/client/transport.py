@@ -12,6 +12,7 @@ one id however often it is submitted.
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -254,4 +255,10 @@ def _normalise(endpoint: str) -> str:
 
 
 def _describe(error: BaseException) -> str:
+    """Return the reason in a few words: aiohttp's own text is a paragraph."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        cause = error.os_error
+        return os.strerror(cause.errno) if cause.errno else str(cause)
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
     return str(error) or type(error).__name__

@@ -6,7 +6,7 @@ end of the epoch, when the engine reads them (vm/engine_view.py). Changes are pr
 administrators vote on; what touches another contract is done in this contract's name.
 Never does this contract hold units or judge organisations: identity and units do.
 """
-from vm import Address, Map, Var, call, ctx, emit, event, export, init, record, require, revert, view
+from vm import Address, Map, Var, call, ctx, emit, event, export, init, record, require, view
 
 PROPOSAL_SECONDS = 1209600
 ADMINISTRATORS_MAX = 32
@@ -178,13 +178,13 @@ def propose_params(wanted: Params) -> int:
 def propose_validators(wanted: list[ValidatorEntry]) -> int:
     require_administrator()
     check_range(len(wanted), 1, 100, "bad-validators")
-    names: dict[str, bool] = {}
-    keys: dict[bytes, bool] = {}
+    names: list[str] = []
+    keys: list[Address] = []
     for entry in wanted:
         check_range(len(entry.name), 1, 64, "bad-validators")
         require(entry.name not in names and entry.key not in keys, "bad-validators")
-        names[entry.name] = True
-        keys[entry.key] = True
+        names.append(entry.name)
+        keys.append(entry.key)
     number = open_proposal("validators", "", len(wanted), ctx.sender, False)
     proposed_validators[number] = wanted
     return number
@@ -359,10 +359,10 @@ def check_administrators(members: list[Address], votes: int) -> None:
 
 
 def check_distinct(members: list[Address], code: str) -> None:
-    seen: dict[bytes, bool] = {}
+    seen: list[Address] = []
     for member in members:
         require(member not in seen, code)
-        seen[member] = True
+        seen.append(member)
 
 
 def check_delay(seconds: int) -> None:
@@ -450,7 +450,8 @@ def get_key_delay() -> int:
 
 @view
 def get_observers() -> list[ValidatorEntry]:
-    return [ValidatorEntry(observers[key], key) for key in list_observer_keys()]
+    rows = observers.scan(None, None, OBSERVERS_MAX)
+    return [ValidatorEntry(name, key) for key, name in rows]
 
 
 @view

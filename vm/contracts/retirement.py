@@ -224,7 +224,7 @@ def certify(
 
 
 def claim_origin(registry: str, prefix: str, start: int, end: int) -> None:
-    for key, claim in claims.scan((registry, prefix), start, 1):
+    for key, claim in claims.scan((registry, prefix), (registry, prefix, start), 1):
         require(claim.start >= end, "origin-overlap")
     claims[registry, prefix, end] = Claim(start, certificate_count.get() + 1)
 
@@ -275,7 +275,7 @@ def is_imported(registry: str, keys: list[str]) -> list[bool]:
 @view
 def origin_at(registry: str, prefix: str, serial: int) -> int:
     """The certificate that used up the origin registry's tonne ``serial``; 0 when it is free."""
-    for key, claim in claims.scan((registry, prefix), serial, 1):
+    for key, claim in claims.scan((registry, prefix), (registry, prefix, serial), 1):
         if claim.start <= serial:
             return claim.certificate
     return 0

@@ -256,7 +256,8 @@ def attest(
 def holds_of_project(organisation: str, project: str) -> bool:
     after = ""
     while True:
-        page = [key[1] for key, listed in project_batches.scan((project,), after, PAGE_MAX)]
+        rows = project_batches.scan((project,), (project, after), PAGE_MAX)
+        page = [key[1] for key, listed in rows]
         for batch in page:
             if balances[organisation, batch] > 0:
                 return True
@@ -336,7 +337,7 @@ def put_batch(batch: str, new: Batch) -> None:
 
 
 def put_serials(batch: str, to: Batch, start: int, end: int, buffer_quantity: int) -> None:
-    for key, next_lot in lots.scan((batch,), start, 1):
+    for key, next_lot in lots.scan((batch,), (batch, start), 1):
         require(next_lot.start >= end, "serials-overlap")
     cut = end - buffer_quantity
     moves[batch, start, 1] = Move("issue", end, "", to.issued_to, ctx.time, ctx.height, start)
@@ -379,8 +380,13 @@ def transfer(batch: str, start: int, end: int, to: str) -> None:
     parties = call(identity.get(), "get_parties", ctx.sender, to)
     giver = parties[0]
     require(giver != to, "same-owner")
-    lot_end = find_lot(batch, start, end)
-    lot = lots[batch, lot_end]
+    # find_lot, with one read where the range ends with its lot: transfers are the daily load.
+    lot_end = end
+    lot = lots.get((batch, end))
+    if lot is None:
+        lot_end = find_end(batch, start)
+        lot = lots[batch, lot_end]
+    require(lot.start <= start and end <= lot_end, "no-lot")
     require_owned(lot, giver)
     if parties[1] != "":
         require_not_verifier(parties[1], to, batches[batch].project)
@@ -538,8 +544,9 @@ def take_balance(batch: str, giver: str, quantity: int) -> None:
 
 def find_lot(batch: str, start: int, end: int) -> int:
     """The end of the one lot that holds all of [start, end)."""
-    if (batch, end) in lots:
-        require(lots[batch, end].start <= start, "no-lot")
+    lot = lots.get((batch, end))
+    if lot is not None:
+        require(lot.start <= start, "no-lot")
         return end
     lot_end = find_end(batch, start)
     require(end <= lot_end, "no-lot")
@@ -548,7 +555,7 @@ def find_lot(batch: str, start: int, end: int) -> int:
 
 def find_end(batch: str, serial: int) -> int:
     """The end of the lot that holds ``serial``: the first end above it."""
-    for key, lot in lots.scan((batch,), serial, 1):
+    for key, lot in lots.scan((batch,), (batch, serial), 1):
         require(lot.start <= serial, "no-lot")
         return key[1]
     revert("no-lot")
@@ -648,7 +655,7 @@ def get_lot_at(batch: str, serial: int) -> Lot:
 @view
 def lots_of(batch: str, after: int, limit: int) -> list[Lot]:
     check_limit(limit)
-    rows = lots.scan((batch,), after, limit)
+    rows = lots.scan((batch,), (batch, after), limit)
     return [Lot(lot.start, key[1], lot.owner, lot.status, lot.step) for key, lot in rows]
 
 
@@ -660,14 +667,15 @@ def balance_of(organisation: str, batch: str) -> int:
 @view
 def holdings_of(organisation: str, after: str, limit: int) -> list[Holding]:
     check_limit(limit)
-    rows = balances.scan((organisation,), after, limit)
+    rows = balances.scan((organisation,), (organisation, after), limit)
     return [Holding(key[1], kg) for key, kg in rows]
 
 
 @view
 def batches_of(project: str, after: str, limit: int) -> list[str]:
     check_limit(limit)
-    return [key[1] for key, listed in project_batches.scan((project,), after, limit)]
+    rows = project_batches.scan((project,), (project, after), limit)
+    return [key[1] for key, listed in rows]
 
 
 @view

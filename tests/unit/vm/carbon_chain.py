@@ -143,9 +143,7 @@ class Chain:
         self.events = [EVENT.decode(item) for item in outcome.events]
         return [RECEIPT.decode(item) for item in outcome.receipts], outcome
 
-    def send(
-        self, sender: str | Address, contract: str, method: str, *arguments: Value
-    ) -> Receipt:
+    def send(self, sender: str | Address, contract: str, method: str, *arguments: Value) -> Receipt:
         receipts, _ = self.run(self.make(sender, Call(contract, method, arguments)))
         return receipts[0]
 
@@ -177,20 +175,12 @@ class Chain:
         )
         assert (outcome.status, outcome.code) == ("reverted", code), (method, outcome)
 
-    def issue(
-        self, batch: str = "b1", kg: int = 1000, buffer_kg: int = 0, start: int = 0
-    ) -> None:
+    def issue(self, batch: str = "b1", kg: int = 1000, buffer_kg: int = 0, start: int = 0) -> None:
         """Attest and issue ``kg`` of ``batch`` to ``owner``."""
         report = f"report-{self.nonce}"
-        self.ok(
-            "verifier", "units", "attest", report, "project", 2024, "forest", kg, "owner", HASH
-        )
-        self.ok(
-            "registry", "units", "issue", batch, report, start, start + kg, kg, buffer_kg
-        )
+        self.ok("verifier", "units", "attest", report, "project", 2024, "forest", kg, "owner", HASH)
+        self.ok("registry", "units", "issue", batch, report, start, start + kg, kg, buffer_kg)
 
 
 def with_params(**changes: int) -> ChainParams:
     return replace(ChainParams(epoch_blocks=10), **changes)
-
-

@@ -17,8 +17,8 @@ from primitives.transaction import Call
 from tools.client.client import Client
 from tools.client.errors import RpcError
 from tools.client.wire import Request, dump_value
-from tools.importers.ledger import Issuance, Retirement
-from tools.importers.matching import KILOGRAMS, Matched, Piece, Stock
+from tools.importers.ledger import Issuance
+from tools.importers.matching import KILOGRAMS, Matched, Stock
 from tools.importers.reading import Ledger, Plan, make_plan, make_stock
 from tools.importers.submission import DONE, REFUSED, Item, Outcome, Submission
 from tools.importers.table import Problem

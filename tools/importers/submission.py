@@ -82,6 +82,7 @@ class Submission:
     key: PrivateKey
     on_progress: Callable[[Outcome], None]
     window: int = WINDOW_TRANSACTIONS
+    calls_max: int = limits.CALLS_MAX
     transactions: int = 0
     gas: int = 0
     _gas_per_weight: int = GAS_FIRST_GUESS
@@ -122,7 +123,7 @@ class Submission:
             return self._again.popleft()
         group: list[Item] = []
         weight = size = 0
-        while self._waiting and len(group) < limits.CALLS_MAX:
+        while self._waiting and len(group) < self.calls_max:
             item = self._waiting[0]
             weight += item.weight
             size += item.size

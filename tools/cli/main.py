@@ -36,7 +36,7 @@ DEFAULT_HOME = "~/.carbonode"
     "--node",
     "nodes",
     multiple=True,
-    envvar="CARBONODE_NODE",
+    envvar="CARBONODE_ENDPOINTS",
     help="RPC endpoint to ask, several for fail-over. Default: the node in --home.",
 )
 @click.option(

@@ -23,6 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from node.config import ENVIRONMENT_PREFIX
 from primitives.errors import CarbonodeError
 from primitives.genesis import Genesis, compute_chain_id
 from primitives.hashing import Address
@@ -94,7 +95,13 @@ class Localnet:
         self._params = params
         self._enterprises = enterprises
         self._log_level = log_level
-        self._environment = {**os.environ, **(environment or {})}
+        # Settings of the caller's own node (its ports, its folders) are not for the children.
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(ENVIRONMENT_PREFIX)
+        }
+        self._environment = {**inherited, **(environment or {})}
         self._ready_timeout_s = ready_timeout_s
         self._children: list[Child] = []
         self._chain: DevelopmentChain | None = None

@@ -129,6 +129,7 @@ CONTROL_KINDS: Final = frozenset(
 )
 """Kinds that a link handles itself and never hands to the node."""
 
+_FIRST_KINDS: Final = frozenset({FrameKind.HELLO, FrameKind.GOODBYE})
 _KIND_BY_NUMBER: Final[dict[int, FrameKind]] = {int(kind): kind for kind in FrameKind}
 
 
@@ -170,7 +171,8 @@ def decode_request(payload: bytes) -> tuple[int, bytes] | None:
 class FrameParser:
     """Turns a byte stream, however it is cut, into frames.
 
-    The first frame must be HELLO and none after it may be. Once ``violation`` is set
+    The first frame must be HELLO, or GOODBYE from a peer that turns us away, and no
+    later one may be HELLO. Once ``violation`` is set
     the stream is refused for good: ``feed`` returns the frames before the violation
     and nothing afterwards.
     """
@@ -241,8 +243,10 @@ class FrameParser:
         kind = _KIND_BY_NUMBER.get(number)
         if kind is None:
             self.violation = Violation("unknown-kind", f"frame kind {number}")
-        elif (kind is FrameKind.HELLO) != self._awaits_hello:
-            self.violation = Violation("hello-order", f"unexpected {kind.name}")
+        elif self._awaits_hello and kind not in _FIRST_KINDS:
+            self.violation = Violation("hello-order", f"{kind.name} before HELLO")
+        elif kind is FrameKind.HELLO and not self._awaits_hello:
+            self.violation = Violation("hello-order", "a second HELLO")
         elif length > PAYLOAD_BYTES_MAX[kind]:
             self.violation = Violation("oversize", f"{kind.name} of {length} bytes")
         else:

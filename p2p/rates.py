@@ -34,7 +34,7 @@ class TokenBucket:
     def _refill(self, now: float) -> None:
         elapsed = max(0.0, now - self._at)
         self._tokens = min(self._burst, self._tokens + elapsed * self._rate)
-        self._at = now
+        self._at = max(self._at, now)
 
 
 def compute_backoff_s(attempt: int, base_s: float, max_s: float, rng: random.Random) -> float:

@@ -11,11 +11,12 @@ Source: DESIGN.md, P2P.
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import ssl
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 from p2p.errors import NetworkError
 from p2p.frames import Frame, FrameKind, FrameParser, encode_frame
@@ -26,6 +27,8 @@ from p2p.peers import Offence
 from p2p.rates import TokenBucket
 from primitives.errors import CodecError
 from primitives.hashing import Address
+
+_LOG: Final = logging.getLogger("carbonode.p2p")
 
 
 class LinkOwner(Protocol):
@@ -228,6 +231,9 @@ class Link(asyncio.Protocol):
         if self._blocked_since is None:
             limit = FrameKind.GOODBYE.payload_bytes_max
             self._write(encode_frame(FrameKind.GOODBYE, reason.encode()[:limit]))
+        if self._resume_timer is not None:
+            # Nothing more is taken, but only who reads notices that the peer is gone.
+            transport.resume_reading()
         self._cancel_timers()
         loop = asyncio.get_running_loop()
         self._abort_timer = loop.call_later(self._limits.shutdown_s, transport.abort)
@@ -443,8 +449,10 @@ class Listener:
                 ssl_shutdown_timeout=self._limits.shutdown_s,
             )
             await link.settled
-        except (OSError, TimeoutError):
-            # ssl.SSLError is an OSError: a stranger, garbage, or silence.
+        except (OSError, TimeoutError) as error:
+            # ssl.SSLError is an OSError: a stranger, garbage, or silence. Not louder
+            # than debug, for strangers must not fill a disk with our logs.
+            _LOG.debug("handshake with %s failed: %s", ip, error)
             self.failed_handshakes += 1
             connection.close()
         finally:

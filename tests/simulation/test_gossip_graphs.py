@@ -342,7 +342,7 @@ def test_transactions_arrive_although_full_queues_drop_a_tenth_of_the_frames(see
     network.loss = 0.1
     network.run(1.0)
     ids = publish_many(network, rng, 40, over_s=2.0)
-    network.run(14.0)
+    network.run(28.0)
     assert network.find_missing(ids, list(range(30))) == 0, f"seed {seed}"
 
 

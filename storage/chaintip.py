@@ -117,6 +117,8 @@ def load_tip(store: KeyValueStore, folder: str) -> Tip | None:
     """Return the stored tip after checking it against the rows it names."""
     data = store.get(schema.META_TIP)
     if data is None:
+        if store.get(schema.make_height_key(b"r", 0)) is not None:
+            raise make_corrupted_error(folder, "there is a genesis, but no tip")
         return None
     tip = decode_row(STORED_TIP.decode, data, folder)
     if read_root(store, tip.state_levels) != tip.state_root:

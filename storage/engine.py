@@ -1,8 +1,8 @@
 """The ordered key-value store that everything in this package stands on.
 
 Two implementations pass the same tests: LevelDB on disk (leveldb.py) and a twin in
-memory (memory.py). Nothing here knows what is stored. Keys and values are bytes,
-keys are ordered bytewise. All methods may be called from any thread.
+memory (memory.py). Nothing here knows what is stored. Keys and values are bytes, keys
+are never empty and are ordered bytewise. All methods may be called from any thread.
 """
 
 from __future__ import annotations

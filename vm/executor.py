@@ -9,7 +9,6 @@ Source: docs/ARCHITECTURE.md, "vm (pure)"; docs/contracts.md for outcomes.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -39,13 +38,9 @@ CODE_ALLOWANCE: Final = "allowance"
 CODE_GAS_LIMIT: Final = "gas-limit"
 CODE_SYSTEM_ALONE: Final = "system-alone"
 CODE_NOT_A_DEPLOYER: Final = "not-a-deployer"
-CODE_CONTRACT_NAME: Final = "contract-name"
-CODE_CONTRACT_EXISTS: Final = "contract-exists"
 
 GENESIS_GAS_MAX: Final = 1 << 62
 """Genesis was agreed on by its members: nothing in it is metered against anyone."""
-
-_CONTRACT_NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,10 +211,6 @@ class _BlockRun:
         name, source = parsed
         if not engine_view.is_deployer(self.overlay, body.sender):
             return _refuse(CODE_NOT_A_DEPLOYER)
-        if name == SYSTEM or not _CONTRACT_NAME.match(name):
-            return _refuse(CODE_CONTRACT_NAME)
-        if engine_view.get_contract(self.overlay, name) is not None:
-            return _refuse(CODE_CONTRACT_EXISTS)
         return self._machine.deploy(
             self.overlay,
             name,

@@ -123,9 +123,7 @@ def _build_connections(params: ChainParams, administration: Administration) -> l
     )
     return [
         Call(GOVERNANCE, "bootstrap", first),
-        Call(IDENTITY, "connect", (AUTHORITY,)),
-        Call(UNITS, "connect", (identity, compute_contract_address(RETIREMENT))),
-        Call(RETIREMENT, "connect", (identity, compute_contract_address(UNITS))),
+        Call(UNITS, "connect", (compute_contract_address(RETIREMENT),)),
     ]
 
 

@@ -280,7 +280,7 @@ def apply_proposal(number: int, decided: Proposal) -> None:
     elif decided.kind == "key-delay":
         key_delay_seconds.set(decided.amount)
     else:
-        call(identity.get(), "add_role", decided.text, "regulator")
+        call("identity", "add_role", decided.text, "regulator")
 
 
 def apply_allowance(organisation: str, gas: int) -> None:

@@ -121,8 +121,6 @@ class GrantRevoked:
 
 
 authority = Var[Address]()
-governance = Var[Address]()
-connected = Var[bool]()
 
 accounts = Map[Address, Account]()
 standing = Map[str, int](default=0)
@@ -134,14 +132,6 @@ grants = Map[tuple[str, str, str], int](default=0)
 @init
 def create() -> None:
     authority.set(ctx.sender)
-
-
-@export
-def connect(governance_contract: Address) -> None:
-    require(ctx.sender == authority.get(), "not-authority")
-    require(not connected.get(), "already-connected")
-    connected.set(True)
-    governance.set(governance_contract)
 
 
 # --- organisations ----------------------------------------------------------------------------
@@ -221,10 +211,10 @@ def reinstate(organisation: str) -> None:
     profile = profiles[organisation]
     standing[organisation] = ACTIVE_VERIFIER if profile.has_verified else ACTIVE
     # As after a change of keys: a suspension must not cut a running delay short.
-    movable_from = ctx.time + call(governance.get(), "get_key_delay")
+    movable_from = ctx.time + call("governance", "get_key_delay")
     for key in profile.keys:
         accounts[key] = Account(organisation, movable_from)
-        call(governance.get(), "set_account", key, organisation)
+        call("governance", "set_account", key, organisation)
     emit(StatusChanged(organisation, "active", ""))
 
 
@@ -242,7 +232,7 @@ def revoke(organisation: str, reason: str) -> None:
 def freeze_keys(organisation: str) -> None:
     for key in profiles[organisation].keys:
         accounts[key] = Account(organisation, FROZEN)
-        call(governance.get(), "remove_account", key)
+        call("governance", "remove_account", key)
 
 
 # --- keys -------------------------------------------------------------------------------------
@@ -283,13 +273,13 @@ def put_key(organisation: str, key: Address, movable_from: int) -> None:
     # A key speaks for one organisation, for ever: accounts keeps removed keys out as well.
     require(key not in accounts, "key-taken")
     accounts[key] = Account(organisation, movable_from)
-    call(governance.get(), "set_account", key, organisation)
+    call("governance", "set_account", key, organisation)
     emit(KeyAdded(organisation, key))
 
 
 def drop_key(organisation: str, key: Address) -> None:
     accounts[key] = Account("", FROZEN)
-    call(governance.get(), "remove_account", key)
+    call("governance", "remove_account", key)
     emit(KeyRemoved(organisation, key))
 
 
@@ -299,7 +289,7 @@ def store_keys(organisation: str, keys: list[Address]) -> None:
     profiles[organisation] = Profile(
         old.name, old.country, old.roles, old.registered_at, old.has_verified, keys
     )
-    movable_from = ctx.time + call(governance.get(), "get_key_delay")
+    movable_from = ctx.time + call("governance", "get_key_delay")
     for key in keys:
         accounts[key] = Account(organisation, movable_from)
 

@@ -5,7 +5,7 @@ another registry made before its units came here keeps that registry's own seria
 ranges of one registry and prefix never meet, compared as intervals and not as text.
 Never does a method here take a certificate back.
 """
-from vm import Address, Map, Var, call, ctx, emit, event, export, init, record, require, view
+from vm import Map, Var, call, ctx, emit, event, export, record, require, view
 
 PIECES_MAX = 16
 KG_PER_TONNE = 1000
@@ -90,11 +90,6 @@ class Cancelled:
     reason: str
 
 
-authority = Var[Address]()
-identity = Var[Address]()
-units = Var[Address]()
-connected = Var[bool]()
-
 certificates = Map[int, Certificate]()
 certificate_count = Var[int]()
 retired_kg = Var[int]()
@@ -104,25 +99,11 @@ claims = Map[tuple[str, str, int], Claim]()
 imported = Map[tuple[str, str], bool]()
 
 
-@init
-def create() -> None:
-    authority.set(ctx.sender)
-
-
-@export
-def connect(identity_contract: Address, units_contract: Address) -> None:
-    require(ctx.sender == authority.get(), "not-authority")
-    require(not connected.get(), "already-connected")
-    connected.set(True)
-    identity.set(identity_contract)
-    units.set(units_contract)
-
-
 @export
 def retire(batch: str, start: int, end: int, beneficiary: str, purpose: str) -> int:
     """For an organisation of this chain."""
     check_length(purpose, 1, 256)
-    require(call(identity.get(), "is_active", beneficiary), "no-beneficiary")
+    require(call("identity", "is_active", beneficiary), "no-beneficiary")
     whom = Beneficiary(beneficiary, "", "", purpose)
     return retire_pieces("retirement", [Piece(batch, start, end)], whom, no_origin())
 
@@ -155,9 +136,9 @@ def retire_imported(
     check_length(import_key, 1, 64)
     require(0 <= origin_start and origin_start < origin_end, "bad-range")
     require(len(pieces) >= 1 and len(pieces) <= PIECES_MAX, "bad-pieces")
-    caller = call(identity.get(), "organisation_of", ctx.sender)
+    caller = call("identity", "organisation_of", ctx.sender)
     scope = f"import:{registry}"
-    allowed = call(identity.get(), "is_accredited", caller, scope, ctx.time)
+    allowed = call("identity", "is_accredited", caller, scope, ctx.time)
     require(allowed, "not-accredited")
     quantity = sum([piece.end - piece.start for piece in pieces])
     require(quantity == KG_PER_TONNE * (origin_end - origin_start), "quantity-mismatch")
@@ -206,7 +187,7 @@ def certify(
     vintages: list[int] = []
     for piece in pieces:
         closed = call(
-            units.get(), "close", ctx.sender, piece.batch, piece.start, piece.end, status
+            "units", "close", ctx.sender, piece.batch, piece.start, piece.end, status
         )
         owner = closed[0]
         projects.append(closed[1])

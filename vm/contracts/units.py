@@ -193,7 +193,6 @@ class BufferReleased:
 
 
 authority = Var[Address]()
-identity = Var[Address]()
 retirement = Var[Address]()
 connected = Var[bool]()
 
@@ -218,11 +217,10 @@ def create() -> None:
 
 
 @export
-def connect(identity_contract: Address, retirement_contract: Address) -> None:
+def connect(retirement_contract: Address) -> None:
     require(ctx.sender == authority.get(), "not-authority")
     require(not connected.get(), "already-connected")
     connected.set(True)
-    identity.set(identity_contract)
     retirement.set(retirement_contract)
 
 
@@ -244,7 +242,7 @@ def attest(
     require_accredited(verifier, scope)
     require(report not in reports, "report-exists")
     require_owner(owner)
-    require(call(identity.get(), "has_role", owner, "project-owner"), "not-a-project-owner")
+    require(call("identity", "has_role", owner, "project-owner"), "not-a-project-owner")
     require(owner != verifier, "verifier-is-owner")
     require(not holds_of_project(verifier, project), "verifier-holds")
     verified[verifier, project] = True
@@ -377,7 +375,7 @@ def add(one: Totals, other: Totals, verified_kg: int) -> Totals:
 @export
 def transfer(batch: str, start: int, end: int, to: str) -> None:
     check_bounds(start, end)
-    parties = call(identity.get(), "get_parties", ctx.sender, to)
+    parties = call("identity", "get_parties", ctx.sender, to)
     giver = parties[0]
     require(giver != to, "same-owner")
     # find_lot, with one read where the range ends with its lot: transfers are the daily load.
@@ -397,7 +395,7 @@ def transfer(batch: str, start: int, end: int, to: str) -> None:
 
 @export
 def split(batch: str, at: int) -> None:
-    owner = call(identity.get(), "get_mover", ctx.sender)
+    owner = call("identity", "get_mover", ctx.sender)
     lot_end = find_end(batch, at)
     lot = lots[batch, lot_end]
     require_owned(lot, owner)
@@ -409,7 +407,7 @@ def split(batch: str, at: int) -> None:
 
 @export
 def merge(batch: str, at: int) -> None:
-    owner = call(identity.get(), "get_mover", ctx.sender)
+    owner = call("identity", "get_mover", ctx.sender)
     require((batch, at) in lots, "not-adjacent")
     left = lots[batch, at]
     end = find_end(batch, at)
@@ -438,8 +436,8 @@ def lock(
     if court:
         caller = require_role("regulator", "not-a-regulator")
     else:
-        caller = call(identity.get(), "get_mover", ctx.sender)
-    require(call(identity.get(), "is_active", holder), "no-holder")
+        caller = call("identity", "get_mover", ctx.sender)
+    require(call("identity", "is_active", holder), "no-holder")
     lot_end = find_lot(batch, start, end)
     lot = lots[batch, lot_end]
     require_owned(lot, lot.owner if court else caller)
@@ -457,9 +455,9 @@ def unlock(batch: str, start: int, end: int) -> None:
     require(lot.status == "locked", "not-locked")
     require(lot.start == start and lot_end == end, "lot-mismatch")
     held = locks[batch, end]
-    caller = call(identity.get(), "organisation_of", ctx.sender)
+    caller = call("identity", "organisation_of", ctx.sender)
     if held.reason == "court":
-        require(call(identity.get(), "has_role", caller, "regulator"), "not-holder")
+        require(call("identity", "has_role", caller, "regulator"), "not-holder")
     else:
         require(caller == held.holder and caller != "", "not-holder")
     del locks[batch, end]
@@ -473,9 +471,9 @@ def release_buffer(batch: str, start: int, end: int, to: str, evidence_hash: byt
     check_bounds(start, end)
     require(len(evidence_hash) == 32, "bad-hash")
     found = get_found(batch)
-    caller = call(identity.get(), "organisation_of", ctx.sender)
+    caller = call("identity", "organisation_of", ctx.sender)
     if found.origin == "" or caller != found.issuer:
-        require(call(identity.get(), "has_role", caller, "regulator"), "not-permitted")
+        require(call("identity", "has_role", caller, "regulator"), "not-permitted")
     require(to != found.issuer, "issuer-is-owner")
     require_not_verifier(require_owner(to), to, found.project)
     lot_end = find_lot(batch, start, end)
@@ -493,7 +491,7 @@ def close(account: Address, batch: str, start: int, end: int, status: str) -> li
     require(ctx.sender == retirement.get(), "not-retirement")
     require(status in ["retired", "cancelled"], "bad-status")
     check_bounds(start, end)
-    owner = call(identity.get(), "get_mover", account)
+    owner = call("identity", "get_mover", account)
     lot_end = find_lot(batch, start, end)
     lot = lots[batch, lot_end]
     require_owned(lot, owner)
@@ -569,17 +567,17 @@ def require_owned(lot: Held, owner: str) -> None:
 
 
 def require_role(role: str, code: str) -> str:
-    caller = call(identity.get(), "organisation_of", ctx.sender)
-    require(call(identity.get(), "has_role", caller, role), code)
+    caller = call("identity", "organisation_of", ctx.sender)
+    require(call("identity", "has_role", caller, role), code)
     return caller
 
 
 def require_accredited(organisation: str, scope: str) -> None:
-    require(call(identity.get(), "is_accredited", organisation, scope, ctx.time), "not-accredited")
+    require(call("identity", "is_accredited", organisation, scope, ctx.time), "not-accredited")
 
 
 def require_owner(organisation: str) -> str:
-    rank = call(identity.get(), "get_taker", organisation)
+    rank = call("identity", "get_taker", organisation)
     require(rank != "none", "no-receiver")
     return rank
 

@@ -300,11 +300,7 @@ def test_a_genesis_that_the_contracts_refuse_does_not_execute(
     assert caught.value.values_seen["outcome_code"] == code
 
 
-@pytest.mark.parametrize(
-    ("code", "index"),
-    [("already-bootstrapped", 0), ("already-connected", 1), ("already-connected", 2),
-     ("already-connected", 3)],
-)  # fmt: skip
+@pytest.mark.parametrize(("code", "index"), [("already-bootstrapped", 0), ("already-connected", 1)])
 def test_the_authority_connects_the_contracts_once(code: str, index: int) -> None:
     genesis = make_genesis()
     repeated = replace(genesis, calls=(*genesis.calls, genesis.calls[index]))

@@ -291,10 +291,6 @@ def test_a_grant_is_the_owners_and_ends(chain: Chain) -> None:
     assert not chain.view(ID, "has_grant", "bob", "verifier", "meters", 0)
 
 
-def test_identity_is_connected_once_and_by_the_authority(chain: Chain) -> None:
-    chain.refused("not-authority", "regulator", ID, "connect", bytes(32))
-
-
 def test_views_refuse_what_is_not_there(chain: Chain) -> None:
     chain.view_refused("no-organisation", ID, "get_organisation", "nobody")
     chain.view_refused("no-receiver", ID, "get_parties", address_of("bob"), "nobody")

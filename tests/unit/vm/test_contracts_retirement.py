@@ -220,10 +220,6 @@ def test_a_published_beneficiary_may_be_empty_or_not_ascii(chain: Chain) -> None
     assert chain.view(R, "certificate", number)[8] == "Soci\u00e9t\u00e9 G\u00e9n\u00e9rale"
 
 
-def test_retirement_is_connected_once_and_by_the_authority(chain: Chain) -> None:
-    chain.refused("not-authority", "regulator", R, "connect", bytes(32), bytes(32))
-
-
 def test_views_refuse_what_is_not_there(chain: Chain) -> None:
     chain.view_refused("no-certificate", R, "certificate", 1)
     chain.view_refused("bad-limit", R, "is_imported", "ACR", ["k"] * 201)

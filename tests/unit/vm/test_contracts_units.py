@@ -418,7 +418,7 @@ def test_only_retirement_closes_a_lot(issued: Chain) -> None:
 
 
 def test_units_is_connected_once_and_by_the_authority(chain: Chain) -> None:
-    chain.refused("not-authority", "regulator", U, "connect", bytes(32), bytes(32))
+    chain.refused("not-authority", "regulator", U, "connect", bytes(32))
 
 
 def test_views_refuse_what_is_not_there(issued: Chain) -> None:

@@ -1,0 +1,233 @@
+"""Byzantine behaviours, composable, on top of the real replica.
+
+A liar runs the honest code and lies at its border: what leaves for each target is
+rewritten, doubled or dropped. It signs anything with its own key, and with no other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from consensus.effects import Effect, RequestBlock
+from consensus.messages import (
+    Message,
+    PrePrepare,
+    Status,
+    ViewChange,
+    ViewChangeMessage,
+    Vote,
+    compute_signed_view_change,
+    compute_signed_vote,
+    decode_message,
+    encode_message,
+)
+from consensus.rules import HeightRules
+from primitives.block import compute_header_hash
+from primitives.certificate import Certificate, Phase
+from primitives.hashing import ZERO_HASH, Hash, TransactionId
+from tools.simulator.node import SimNode, compute_execution
+
+
+class LiarWorld(Protocol):
+    """What a liar knows of the world."""
+
+    chain_id: Hash
+
+
+Behaviour = Callable[["Liar", int, Message], list[Message]]
+
+
+class Liar:
+    """One lying node: its key, its dice, and its behaviours in a row."""
+
+    def __init__(
+        self, world: LiarWorld, node: SimNode, names: Sequence[str], rng: random.Random
+    ) -> None:
+        self._world, self.node, self.rng = world, node, rng
+        self._behaviours = [BEHAVIOURS[name] for name in names]
+        self._masks: dict[tuple[int, int], int] = {}
+
+    @property
+    def rules(self) -> HeightRules:
+        """The rules of the height that our store is at."""
+        return HeightRules.of(self._world.chain_id, self.node.tip)
+
+    @property
+    def me(self) -> int:
+        """Our index in the set."""
+        index = self.rules.validators.get_index(self.node.key.public_key)
+        assert index is not None
+        return index
+
+    def is_chosen(self, target: int, height: int, view: int) -> bool:
+        """Whether the target is in the half that hears another story at that place."""
+        mask = self._masks.setdefault((height, view), self.rng.getrandbits(16))
+        return bool(mask >> target & 1)
+
+    def sign_vote(self, vote: Vote) -> Vote:
+        """Return the vote signed by us, whatever it says."""
+        message = compute_signed_vote(vote, self._world.chain_id, self.rules.epoch)
+        return replace(vote, signature=self.node.key.sign(message))
+
+    def sign_view_change(self, item: ViewChange) -> ViewChange:
+        """Return the view change signed by us."""
+        message = compute_signed_view_change(item, self._world.chain_id, self.rules.epoch)
+        return replace(item, signature=self.node.key.sign(message))
+
+    def rewrite(self, target: int, data: bytes) -> list[bytes]:
+        """Return what really leaves for ``target``."""
+        messages = [decode_message(data)]
+        for behaviour in self._behaviours:
+            messages = [out for item in messages for out in behaviour(self, target, item)]
+        return [encode_message(item) for item in messages]
+
+    def compute_exec(self, block_hash: Hash) -> Hash:
+        """Return the right execution hash of any block."""
+        return compute_execution(block_hash, self.node.tip.exec_hash)
+
+
+def _silent(liar: Liar, target: int, message: Message) -> list[Message]:
+    return []
+
+
+def _selective(liar: Liar, target: int, message: Message) -> list[Message]:
+    """Talks to some only, others each view."""
+    view = getattr(message, "view", 0)
+    return [message] if liar.is_chosen(target, liar.rules.height, view) else []
+
+
+def _equivocator(liar: Liar, target: int, message: Message) -> list[Message]:
+    """Proposes and votes one block to one half and a twin of it to the other."""
+    if isinstance(message, PrePrepare) and liar.is_chosen(target, message.height, message.view):
+        twin = replace(message.header, time_ms=message.header.time_ms + 1)
+        vote = _make_vote(liar, Phase.PREPARE, message.view, compute_header_hash(twin))
+        return [replace(message, header=twin, signature=vote.signature)]
+    if isinstance(message, Vote) and message.signer == liar.me:
+        accepted = liar.node.replica.describe(0).proposal
+        chosen = liar.is_chosen(target, message.height, message.view)
+        if accepted is not None and chosen:
+            state = liar.node.replica._state  # a liar reads its own memory
+            proposal = state.proposals.get(message.block_hash)
+            if proposal is not None:
+                twin = replace(proposal.header, time_ms=proposal.header.time_ms + 1)
+                phase = Phase(message.phase)
+                return [_make_vote(liar, phase, message.view, compute_header_hash(twin))]
+    return [message]
+
+
+def _make_vote(liar: Liar, phase: Phase, view: int, block_hash: Hash) -> Vote:
+    executed = liar.compute_exec(block_hash) if phase is Phase.COMMIT else ZERO_HASH
+    height = liar.rules.height
+    return liar.sign_vote(Vote(int(phase), height, view, block_hash, executed, liar.me, b""))
+
+
+def _double_voter(liar: Liar, target: int, message: Message) -> list[Message]:
+    """Votes twice, for different things, and says everything three times."""
+    if not isinstance(message, Vote) or message.signer != liar.me:
+        return [message]
+    other = Hash(hashlib.sha256(message.block_hash).digest())
+    second = liar.sign_vote(replace(message, block_hash=other))
+    if liar.is_chosen(target, message.height, message.view):
+        return [second, message, second, message]
+    return [message, message, message, second]
+
+
+def _eager(liar: Liar, target: int, message: Message) -> list[Message]:
+    """Commits to whatever it sees, and denies having prepared anything."""
+    if isinstance(message, Vote) and message.phase == Phase.PREPARE and message.signer == liar.me:
+        return [message, _make_vote(liar, Phase.COMMIT, message.view, message.block_hash)]
+    if isinstance(message, PrePrepare):
+        block_hash = compute_header_hash(message.header)
+        return [message, _make_vote(liar, Phase.COMMIT, message.view, block_hash)]
+    if isinstance(message, ViewChangeMessage) and message.view_change.signer == liar.me:
+        denial = liar.sign_view_change(replace(message.view_change, prepared=None))
+        return [replace(message, view_change=denial)]
+    return [message]
+
+
+def _forge_certificate(liar: Liar, block_hash: Hash, view: int) -> Certificate:
+    """A certificate of nothing but our own signature: repeated, renamed or with junk."""
+    rules, quorum = liar.rules, liar.rules.validators.quorum
+    vote = _make_vote(liar, Phase.COMMIT, view, block_hash)
+    kind = liar.rng.randrange(3)
+    signers = (liar.me,) * quorum if kind == 0 else tuple(range(quorum))
+    signatures = (vote.signature,) * quorum if kind < 2 else (bytes(64),) * quorum
+    return Certificate(rules.height, view, block_hash, vote.exec_hash, signers, signatures)
+
+
+def _forger(liar: Liar, target: int, message: Message) -> list[Message]:
+    """Adds forged certificates, forged votes of others and forged prepared certificates."""
+    state = liar.node.replica._state  # a liar reads its own memory
+    block_hash = state.accepted.block_hash if state.accepted else Hash(liar.rng.randbytes(32))
+    if isinstance(message, Status):
+        forged = _forge_certificate(liar, block_hash, state.view)
+        return [replace(message, height=forged.height + 1, certificate=forged)]
+    if isinstance(message, Vote) and message.signer == liar.me:
+        victim = (liar.me + 1) % len(liar.rules.validators.members)
+        other = Hash(liar.rng.randbytes(32))
+        return [message, replace(message, signer=victim, block_hash=other)]
+    if isinstance(message, ViewChangeMessage) and message.view_change.signer == liar.me:
+        item = message.view_change
+        forged = _forge_certificate(liar, block_hash, item.view - 1)
+        prepared = replace(forged, exec_hash=ZERO_HASH)
+        lie = liar.sign_view_change(replace(item, prepared=prepared))
+        return [replace(message, view_change=lie)]
+    return [message]
+
+
+def _huge_view(liar: Liar, target: int, message: Message) -> list[Message]:
+    """Claims views far away."""
+    if not isinstance(message, Status) or message.height != liar.rules.height:
+        return [message]
+    view = message.view + liar.rng.choice((1, 2, 7, 999, 1_000, 1_001, (1 << 31) - message.view))
+    lie = liar.sign_view_change(ViewChange(message.height, view, None, liar.me, b""))
+    return [replace(message, view=view), ViewChangeMessage(lie, message.certificate)]
+
+
+def _lying_status(liar: Liar, target: int, message: Message) -> list[Message]:
+    """Claims heights without proof, and to have or lack everything."""
+    if not isinstance(message, Status):
+        return [message]
+    if liar.rng.random() < 0.5:
+        return [replace(message, height=message.height + liar.rng.choice((1, 1_000)))]
+    full = (1 << 100) - 1 if liar.rng.random() < 0.5 else 0
+    return [
+        replace(message, prepares=full, commits=full, view_changes=full, has_proposal=bool(full))
+    ]
+
+
+def _honest_words(liar: Liar, target: int, message: Message) -> list[Message]:
+    return [message]
+
+
+BEHAVIOURS: dict[str, Behaviour] = {
+    "silent": _silent,
+    "selective": _selective,
+    "equivocator": _equivocator,
+    "double-voter": _double_voter,
+    "eager": _eager,
+    "forger": _forger,
+    "huge-view": _huge_view,
+    "lying-status": _lying_status,
+    "withholder": _honest_words,
+}
+
+
+def make_liar(world: LiarWorld, node: SimNode, names: Sequence[str], rng: random.Random) -> None:
+    """Turn ``node`` into a liar with these behaviours."""
+    liar = Liar(world, node, names, rng)
+    node.outgoing = liar.rewrite
+    if "withholder" in names:
+        node.withholds = True
+
+        def fill(effect: Effect) -> bool:
+            """Before we propose: transactions that nobody else will ever see."""
+            if isinstance(effect, RequestBlock):
+                node.pool[TransactionId(rng.randbytes(32))] = None
+            return True
+
+        node.on_effect = fill

@@ -1,0 +1,118 @@
+"""What goes wrong in a run: drawn from the seed, or fixed by a named profile."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+
+LIARS = (
+    "silent",
+    "equivocator",
+    "double-voter",
+    "forger",
+    "huge-view",
+    "lying-status",
+    "withholder",
+    "eager",
+    "selective",
+)
+"""Names of behaviours; liars.py has the code."""
+
+PROFILES = ("mixed", "calm", "lossy", "partitions", "crashes", "liars", "lost-record")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One run's faults. Times in milliseconds; probabilities in percent of a message."""
+
+    validators: int
+    real_keys: bool
+    heal_at_ms: int
+    heights: int
+    """Heights that must become final after everything has healed."""
+    delay_ms_max: int
+    loss: int
+    repeat: int
+    partitions: tuple[tuple[int, int, tuple[int, ...], bool], ...]
+    """(from, to, group, one way): the group's messages to the rest are lost, or both ways."""
+    crashes: tuple[tuple[int, int, int, int], ...]
+    """(at, node, down for, effects still performed after ``at``)."""
+    lost_record: int | None
+    """The node whose last-signed record is lost in its first crash."""
+    liars: dict[int, tuple[str, ...]]
+    idle: bool
+    """No transactions: only empty blocks."""
+    rotate: bool
+    """The set's order changes with each epoch."""
+
+
+def make_plan(seed: int, validators: int, profile: str) -> Plan:
+    """Return the plan of a seed. The same arguments give the same plan."""
+    rng = random.Random(f"plan/{seed}/{validators}/{profile}")
+    plan = Plan(
+        validators=validators,
+        real_keys=rng.random() < 0.02,
+        heal_at_ms=0,
+        heights=4,
+        delay_ms_max=rng.choice((5, 20, 80)),
+        loss=0,
+        repeat=0,
+        partitions=(),
+        crashes=(),
+        lost_record=None,
+        liars={},
+        idle=rng.random() < 0.05,
+        rotate=rng.random() < 0.3,
+    )
+    if profile == "calm":
+        return plan
+    plan = replace(plan, heal_at_ms=rng.randrange(2_000, 9_000))
+    mixed = profile == "mixed"
+    if profile == "lossy" or (mixed and rng.random() < 0.6):
+        plan = replace(
+            plan, loss=rng.choice((2, 10, 30)), repeat=rng.choice((0, 5, 30)),
+            delay_ms_max=rng.choice((20, 200, 900)),
+        )  # fmt: skip
+    if profile == "partitions" or (mixed and rng.random() < 0.4):
+        plan = replace(plan, partitions=_make_partitions(rng, plan))
+    faulty = (validators - 1) // 3
+    if profile in ("crashes", "lost-record") or (mixed and rng.random() < 0.5):
+        plan = replace(plan, crashes=_make_crashes(rng, plan))
+    if profile == "lost-record":
+        return replace(plan, lost_record=plan.crashes[0][1])
+    if profile == "liars" or (mixed and rng.random() < 0.6):
+        liars = rng.sample(range(validators), rng.randint(1, faulty))
+        plan = replace(
+            plan,
+            liars={liar: tuple(rng.sample(LIARS, rng.choice((1, 1, 2)))) for liar in sorted(liars)},
+        )
+    return plan
+
+
+def _make_partitions(
+    rng: random.Random, plan: Plan
+) -> tuple[tuple[int, int, tuple[int, ...], bool], ...]:
+    partitions = []
+    for _ in range(rng.randint(1, 4)):
+        start = rng.randrange(0, plan.heal_at_ms)
+        end = min(plan.heal_at_ms, start + rng.randrange(200, 5_000))
+        size = rng.randint(1, plan.validators - 1)
+        group = tuple(sorted(rng.sample(range(plan.validators), size)))
+        partitions.append((start, end, group, rng.random() < 0.4))
+    return tuple(partitions)
+
+
+def _make_crashes(rng: random.Random, plan: Plan) -> tuple[tuple[int, int, int, int], ...]:
+    crashes = []
+    for _ in range(rng.randint(1, 5)):
+        at = rng.randrange(0, plan.heal_at_ms)
+        node = rng.randrange(plan.validators)
+        crashes.append((at, node, rng.randrange(50, 3_000), rng.randrange(0, 12)))
+    if rng.random() < 0.2:
+        # The power goes: everybody at once.
+        at = rng.randrange(0, plan.heal_at_ms)
+        crashes += [
+            (at, node, rng.randrange(50, 1_000), rng.randrange(0, 12))
+            for node in range(plan.validators)
+        ]
+    return tuple(sorted(crashes))

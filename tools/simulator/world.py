@@ -1,0 +1,286 @@
+"""The simulated world: one queue of events, a bad network, crashes, and a history.
+
+Everything random comes from the seed, so a run is repeated exactly by its number.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from consensus.effects import CommittedTip
+from consensus.messages import decode_message
+from consensus.replica import Replica
+from primitives.certificate import Certificate
+from primitives.errors import CodecError
+from primitives.hashing import ZERO_HASH, Address, Hash
+from primitives.params import ChainParams, compute_epoch
+from primitives.validators import Validator, ValidatorSet
+from tools.simulator.checks import Checker, ViolationError
+from tools.simulator.crypto import Registry
+from tools.simulator.liars import make_liar
+from tools.simulator.node import SimNode
+from tools.simulator.profiles import Plan, make_plan
+
+PARAMS = ChainParams(
+    epoch_blocks=3,
+    timeout_base_ms=500,
+    timeout_max_ms=4_000,
+    empty_block_interval_ms=1_500,
+    clock_drift_ms=1_000,
+)
+HEALED_TIMEOUTS_MAX = 25
+"""Progress: all planned heights are final within so many capped time-outs after healing."""
+START_MS = 1_000_000
+HISTORY_LINES_MAX = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a run ended. ``violation`` is empty when every invariant held."""
+
+    seed: int
+    plan: Plan
+    violation: str
+    height: int
+    end_ms: int
+    healed_for_ms: int
+    events: int
+    history: tuple[str, ...]
+
+
+class World:
+    """One run."""
+
+    def __init__(self, seed: int, plan: Plan, replica_type: type[Replica], *, record: bool) -> None:
+        self.seed, self.plan, self.replica_type = seed, plan, replica_type
+        self.now = START_MS
+        self.chain_id = Hash(hashlib.sha256(b"simulated chain").digest())
+        self._rng = random.Random(f"run/{seed}")
+        self._registry = Registry(real=plan.real_keys)
+        self.check = self._registry.check
+        self._heap: list[tuple[int, int, Callable[[], None]]] = []
+        self._sequence = 0
+        self._history: list[tuple[int, int, str, object]] | None = [] if record else None
+        self._healed = plan.heal_at_ms == 0
+        self._transactions = 0
+        keys = [
+            self._registry.make_key(hashlib.sha256(b"%d" % number).digest())
+            for number in range(plan.validators)
+        ]
+        self._addresses = [key.public_key for key in keys]
+        self._indices = {address: number for number, address in enumerate(self._addresses)}
+        honest = frozenset(range(plan.validators)) - frozenset(plan.liars)
+        self.honest = honest
+        self.checker = Checker(self.chain_id, self.check, honest)
+        genesis = self.make_tip(0, ZERO_HASH, ZERO_HASH, START_MS - 1_000, None)
+        self.nodes = [SimNode(self, number, key, genesis) for number, key in enumerate(keys)]
+        for liar, behaviours in plan.liars.items():
+            make_liar(self, self.nodes[liar], behaviours, random.Random(f"liar/{seed}/{liar}"))
+
+    # -- what nodes ask of the world -------------------------------------------------------
+
+    def get_addresses(self) -> list[Address]:
+        """Return all nodes' keys."""
+        return self._addresses
+
+    def get_node_index(self, address: Address) -> int:
+        """Return the node that owns a key."""
+        return self._indices[address]
+
+    def get_validators(self, epoch: int) -> ValidatorSet:
+        """Return the set of an epoch; some plans change its order every epoch."""
+        shift = epoch % self.plan.validators if self.plan.rotate else 0
+        members = [Validator(f"v{n}", key) for n, key in enumerate(self._addresses)]
+        return ValidatorSet(tuple(members[shift:] + members[:shift]))
+
+    def make_tip(
+        self,
+        height: int,
+        block_hash: Hash,
+        exec_hash: Hash,
+        time_ms: int,
+        certificate: Certificate | None,
+    ) -> CommittedTip:
+        """Return the tip with the sets in force there."""
+        blocks = PARAMS.epoch_blocks
+        return CommittedTip(
+            height,
+            block_hash,
+            exec_hash,
+            time_ms,
+            certificate,
+            self.get_validators(compute_epoch(height, blocks)),
+            self.get_validators(compute_epoch(height + 1, blocks)),
+            PARAMS,
+        )
+
+    def random_int(self, low: int, high: int) -> int:
+        """Draw from low to high, both included."""
+        return self._rng.randint(low, high)
+
+    def after(self, delay_ms: int, action: Callable[[], None]) -> None:
+        """Call ``action`` later."""
+        self._sequence += 1
+        heapq.heappush(self._heap, (self.now + delay_ms, self._sequence, action))
+
+    def send(self, source: int, target: int, kind: str, payload: object) -> None:
+        """Send over the bad network."""
+        copies = 1
+        if not self._healed:
+            if self._is_cut(source, target) or self._rng.random() * 100 < self.plan.loss:
+                return
+            copies += self._rng.random() * 100 < self.plan.repeat
+        longest = self.plan.delay_ms_max if not self._healed else min(40, self.plan.delay_ms_max)
+        node = self.nodes[target]
+        for _ in range(copies):
+            delay = self._rng.randint(1, longest)
+            self.after(delay, lambda: self._deliver(source, node, kind, payload))
+
+    def _deliver(self, source: int, node: SimNode, kind: str, payload: object) -> None:
+        if self._history is not None and node.up:
+            self._history.append((self.now, node.index, f"<- {source} {kind}", payload))
+        node.receive(source, kind, payload)
+
+    def _is_cut(self, source: int, target: int) -> bool:
+        now = self.now - START_MS
+        for start, end, group, one_way in self.plan.partitions:
+            if not start <= now < end or (source in group) == (target in group):
+                continue
+            if not one_way or source in group:
+                return True
+        return False
+
+    def note(self, node: int, what: str, detail: object) -> None:
+        """Write a line of history."""
+        if self._history is not None:
+            self._history.append((self.now, node, what, detail))
+
+    # -- the run ---------------------------------------------------------------------------
+
+    def run(self) -> Result:
+        """Run to the end, or to the first violation."""
+        for number, node in enumerate(self.nodes):
+            self.after(self._rng.randint(0, 50) + number, node.start)
+        for at, number, down, steps in self.plan.crashes:
+            self.after(at, self._make_crash(number, down, steps))
+        if self.plan.heal_at_ms:
+            self.after(self.plan.heal_at_ms, self._heal)
+        if not self.plan.idle:
+            self.after(20, self._inject)
+        violation, events = "", 0
+        try:
+            events = self._loop()
+        except ViolationError as error:
+            violation = str(error)
+        height = max(self.checker.final, default=0)
+        healed = self.now - START_MS - self.plan.heal_at_ms
+        return Result(
+            self.seed, self.plan, violation, height, self.now - START_MS, healed, events,
+            self._format_history(),
+        )  # fmt: skip
+
+    def _loop(self) -> int:
+        events, heap = 0, self._heap
+        deadline = START_MS + self.plan.heal_at_ms + HEALED_TIMEOUTS_MAX * PARAMS.timeout_max_ms
+        target: int | None = None
+        while heap:
+            self.now, _, action = heapq.heappop(heap)
+            action()
+            events += 1
+            if events % 64 == 0:
+                self._check_memory()
+            if not self._healed:
+                continue
+            if target is None:
+                target = max(self.checker.final, default=0) + self.plan.heights
+            if events % 8 == 0 and self._is_done(target):
+                return events
+            if self.now > deadline:
+                heights = [node.tip.height for node in self.nodes]
+                whys = [node.replica.describe(self.now).why for node in self.nodes]
+                raise ViolationError("no progress", heights=heights, target=target, why=whys)
+        raise ViolationError("nothing left to happen")
+
+    def _is_done(self, target: int) -> bool:
+        return all(self.nodes[number].tip.height >= target for number in self.honest)
+
+    def _check_memory(self) -> None:
+        for node in self.nodes:
+            if node.up:
+                held = node.replica.count_held()
+                self.checker.see_held(node.index, held, self.plan.validators)
+
+    def _heal(self) -> None:
+        self._healed = True
+        for node in self.nodes:
+            node.steps_left = None
+
+    def _make_crash(self, number: int, down: int, steps: int) -> Callable[[], None]:
+        def crash() -> None:
+            node = self.nodes[number]
+            node.steps_left, node.down_ms = steps, down
+            if self.plan.lost_record == number:
+                node.disk.last_signed = None
+
+        return crash
+
+    def _inject(self) -> None:
+        """A client hands a transaction to one node, which gossips it."""
+        self._transactions += 1
+        transaction = hashlib.sha256(b"%d" % self._transactions).digest()
+        first = self._rng.randrange(self.plan.validators)
+        if self.nodes[first].up:
+            self.nodes[first].take_transaction(transaction)
+            for target in range(self.plan.validators):
+                if target != first:
+                    self.send(first, target, "transaction", transaction)
+        self.after(self._rng.randint(20, 300), self._inject)
+
+    def _format_history(self) -> tuple[str, ...]:
+        if self._history is None:
+            return ()
+        return tuple(
+            f"{at - START_MS:7d} ms  v{node}  {what} {_show(detail)}"
+            for at, node, what, detail in self._history[-HISTORY_LINES_MAX:]
+        )
+
+
+def _show(detail: object) -> str:
+    if not isinstance(detail, bytes) or len(detail) <= 32:
+        return detail.hex()[:8] if isinstance(detail, bytes) else str(detail)[:160]
+    try:
+        message = decode_message(detail)
+    except CodecError as error:
+        return f"undecodable: {error}"
+    fields = []
+    for name in ("height", "view", "phase", "signer", "block_hash", "has_proposal", "view_change"):
+        value = getattr(message, name, None)
+        if name == "view_change" and value is not None:
+            prepared = value.prepared
+            shown = (
+                "none" if prepared is None else f"{prepared.view}:{prepared.block_hash.hex()[:8]}"
+            )
+            value = f"({value.height}, {value.view}, by {value.signer}, prepared {shown})"
+        if value is not None:
+            fields.append(f"{name}={value.hex()[:8] if isinstance(value, bytes) else value}")
+    return f"{type(message).__name__} " + " ".join(fields)
+
+
+def run_seed(
+    seed: int,
+    validators: int = 4,
+    profile: str = "mixed",
+    replica_type: type[Replica] = Replica,
+    *,
+    record: bool = False,
+) -> Result:
+    """Run one seed; a run with a violation is repeated to write its history."""
+    plan = make_plan(seed, validators, profile)
+    result = World(seed, plan, replica_type, record=record).run()
+    if result.violation and not record:
+        return World(seed, plan, replica_type, record=True).run()
+    return result

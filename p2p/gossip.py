@@ -276,7 +276,7 @@ class Gossip:
             if item.payload is not None:
                 item.known.add(peer)
             return []
-        lane.wants.remove(item_id)
+        lane.wants.note_arrival(item_id, peer)
         if not lane.store.has_room(peer, len(payload)):
             return [Penalise(peer, Offence.OVERLOAD, "more than we can judge")]
         item = Item(item_id, peer, now, payload, Verdict.PENDING, known={peer})

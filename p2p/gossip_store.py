@@ -166,8 +166,9 @@ class WantList:
     def __init__(self, limits: TopicLimits) -> None:
         self._limits = limits
         self._wants: dict[Hash, Want] = {}
-        self._charged: Counter[Address] = Counter()
+        self._charged: dict[Address, dict[Hash, None]] = {}
         self._asked: Counter[Address] = Counter()
+        self._late: Counter[Address] = Counter()
 
     def __len__(self) -> int:
         return len(self._wants)
@@ -182,20 +183,39 @@ class WantList:
             if want.asked is None:
                 want.due_at = min(want.due_at, due_at)
             return
-        if len(self._wants) >= limits.wants_max:
+        charged = self._charged.get(announcer, {})
+        if len(charged) >= limits.wants_per_peer_max:
             return
-        if self._charged[announcer] >= limits.wants_per_peer_max:
+        if len(self._wants) >= limits.wants_max and not self._make_room(len(charged)):
             return
         self._wants[item_id] = Want(item_id, [announcer], due_at, announcer)
-        self._charged[announcer] += 1
+        self._charged.setdefault(announcer, {})[item_id] = None
+
+    def _make_room(self, charged: int) -> bool:
+        """Drop the latest want of whoever fills the list, for one who has far fewer there."""
+        heaviest = max(self._charged.values(), key=len)
+        if len(heaviest) <= charged + 1:
+            return False
+        self.remove(next(reversed(heaviest)))
+        return True
+
+    def note_arrival(self, item_id: Hash, sender: Address) -> None:
+        """It arrived: who sends what we asked for is asked first again."""
+        want = self._wants.get(item_id)
+        if want is not None and want.asked == sender:
+            self._late.pop(sender, None)
+        self.remove(item_id)
 
     def remove(self, item_id: Hash) -> None:
-        """It arrived, or nobody is left to ask."""
+        """It is here, or nobody is left to ask."""
         want = self._wants.pop(item_id, None)
         if want is None:
             return
         self._end_pull(want)
-        _decrease(self._charged, want.charged_to)
+        charged = self._charged[want.charged_to]
+        del charged[item_id]
+        if not charged:
+            del self._charged[want.charged_to]
 
     def pull_due(self, now: float) -> dict[Address, list[Hash]]:
         """Return whom to ask for what now, after giving up on those who did not answer."""
@@ -205,13 +225,15 @@ class WantList:
                 late = want.asked
                 self._end_pull(want)
                 want.announcers.remove(late)
+                self._late[late] += 1
             if not want.announcers:
                 self.remove(want.item_id)
                 continue
             free = [peer for peer in want.announcers if self._is_free(peer)]
             if not free:
                 continue
-            peer = free[0]
+            # Of those who never answer we expect it last (first come first on equal terms).
+            peer = min(free, key=self._late.__getitem__)
             want.asked = peer
             want.due_at = now + self._limits.pull_timeout_s
             self._asked[peer] += 1
@@ -220,6 +242,7 @@ class WantList:
 
     def forget_peer(self, peer: Address, now: float) -> None:
         """A link is gone: what was asked of it is asked of another at once."""
+        self._late.pop(peer, None)
         for want in list(self._wants.values()):
             if want.asked == peer:
                 self._end_pull(want)

@@ -7,17 +7,59 @@ reads no clock, and its outcomes depend on its arguments alone. Source: docs/con
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from threading import Lock
+from typing import Any, Final
 
 from primitives.codec import Value
-from primitives.hashing import ZERO_HASH, Address, Hash
+from primitives.errors import CodecError
+from primitives.hashing import ZERO_HASH, Address, Hash, Tag, compute_hash
 from primitives.transaction import Call
+from vm import types
 from vm.abi import Abi
-from vm.outcome import CallsOutcome, Problem
-from vm.state import Overlay, StateReader
+from vm.codecs import dynamic_to_wire
+from vm.compiler import Program, check_source, compile_source
+from vm.gas import FRAMES_MAX, VM_VERSION, get_schedule
+from vm.guards_builtins import BuiltinGuards
+from vm.guards_methods import MethodGuards
+from vm.guards_operators import OperatorGuards
+from vm.guards_values import ValueGuards
+from vm.language import is_name_allowed
+from vm.lexer import SOURCE_BYTES_MAX
+from vm.linker import EntryPoint, Linked, get_converter, link_program, parse_arguments
+from vm.outcome import (
+    STATUS_FAULT,
+    STATUS_OK,
+    STATUS_OUT_OF_GAS,
+    STATUS_REJECTED,
+    STATUS_REVERTED,
+    CallsOutcome,
+    Fault,
+    OutOfGas,
+    Problem,
+    Rejected,
+    Revert,
+)
+from vm.runtime import Runtime
+from vm.sdk import SdkGuards, replace
+from vm.state import (
+    CONTRACT_ENTRY,
+    ContractEntry,
+    Overlay,
+    StateReader,
+    compute_code_key,
+    compute_entry_key,
+)
 
-DEFAULT_GAS_LIMIT = 2_000_000
+DEFAULT_GAS_LIMIT: Final = 2_000_000
+DEPLOY_GAS_LIMIT: Final = 40_000_000
+PROGRAMS_MAX: Final = 256
+"""Compiled programs kept by code hash."""
+LINKS_MAX: Final = 512
+"""Linked contracts kept by name and entry."""
+_BROKEN_NODE: Final = (MemoryError, RecursionError, OSError)
+"""These say that this node is broken: it must stop, not vote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +74,33 @@ class BlockContext:
 
 
 class Machine:
-    """Runs contracts. See the methods; all of them are safe to call from any thread."""
+    """Runs contracts. Safe to call from any thread; calls wait for each other.
 
-    def __init__(self, vm_version: int = 1) -> None:
-        raise NotImplementedError
+    ``internal_fault`` names the last Python error that leaked from a guard: our bug.
+    """
+
+    def __init__(self, vm_version: int = VM_VERSION) -> None:
+        self._vm_version = vm_version
+        self._schedule = get_schedule(vm_version)
+        self._runtime = Runtime(self._schedule)
+        self._programs: dict[bytes, Program] = {}
+        self._links: dict[tuple[str, bytes], Linked] = {}
+        self._frames: list[Linked] = []
+        self._guards = self._build_guards()
+        self._lock = Lock()
+        self.internal_fault: str | None = None
+
+    def _build_guards(self) -> dict[str, Callable[..., Any]]:
+        meter = self._runtime.meter
+        operators, values = OperatorGuards(meter), ValueGuards(meter)
+        builtins = BuiltinGuards(meter, operators, values)
+        guards = operators.get_table() | values.get_table() | MethodGuards(meter).get_table()
+        guards |= builtins.get_table() | SdkGuards(self._runtime).get_table()
+        return guards | {"sdk.call": self._call_contract, "sdk.replace": replace}
 
     def check(self, source: str) -> list[Problem]:
         """Return every reason to refuse ``source``; [] means accepted."""
-        raise NotImplementedError
+        return check_source(source)
 
     def deploy(
         self,
@@ -52,10 +113,29 @@ class Machine:
         sender: Address,
         init_arguments: Sequence[Value] = (),
         transaction_id: bytes = ZERO_HASH,
-        gas_limit: int = 40_000_000,
+        gas_limit: int = DEPLOY_GAS_LIMIT,
     ) -> CallsOutcome:
-        """Store a new contract under ``name`` and run its @init, all or nothing."""
-        raise NotImplementedError
+        """Store a new contract under ``name`` and run its @init, all or nothing.
+
+        'rejected' with the first problem's code when the check fails, ``contract-name``
+        for a name no contract may have, ``contract-exists`` for one that is taken.
+        """
+
+        def work() -> list[Value]:
+            meter = self._runtime.meter
+            # The checks read all of it, so the size is paid before they start.
+            meter.charge(self._schedule.deploy_byte * min(len(source), SOURCE_BYTES_MAX))
+            self._store_contract(overlay, name, source, admin)
+            linked = self._find_contract(name)
+            if linked is None or (linked.init is None and init_arguments):
+                raise Fault("arguments")
+            if linked.init is None:
+                return []
+            self._runtime.begin_call()
+            return [self._enter(linked, linked.init, sender, init_arguments)]
+
+        with self._lock:
+            return self._perform(overlay, context, transaction_id, gas_limit, work)
 
     def run_calls(
         self,
@@ -67,7 +147,17 @@ class Machine:
         gas_limit: int,
     ) -> CallsOutcome:
         """Run ``calls`` in order: on success every write is in ``overlay``, else none is."""
-        raise NotImplementedError
+        position = [0]
+
+        def work() -> list[Value]:
+            values = []
+            for index, call in enumerate(calls):
+                position[0] = index
+                values.append(self._run_call(sender, call))
+            return values
+
+        with self._lock:
+            return self._perform(overlay, context, transaction_id, gas_limit, work, position)
 
     def view(
         self,
@@ -78,8 +168,175 @@ class Machine:
         gas_limit: int = DEFAULT_GAS_LIMIT,
     ) -> CallsOutcome:
         """Run one call on ``reader`` and drop whatever it wrote."""
-        raise NotImplementedError
+        return self.run_calls(Overlay(reader), context, ZERO_HASH, sender, (call,), gas_limit)
 
     def get_abi(self, reader: StateReader, contract: str) -> Abi | None:
         """Return the contract's ABI, None when there is no such contract."""
-        raise NotImplementedError
+        with self._lock:
+            program = self._find_program(reader, contract)
+        return None if program is None else Abi(program.contract)
+
+    # Running
+
+    def _perform(
+        self,
+        overlay: Overlay,
+        context: BlockContext,
+        transaction_id: bytes,
+        gas_limit: int,
+        work: Callable[[], list[Value]],
+        position: Sequence[int] = (0,),
+    ) -> CallsOutcome:
+        """Run ``work`` as one transaction and turn whatever happens into an outcome."""
+        runtime = self._runtime
+        runtime.reset(overlay, context.height, context.time_s, transaction_id, gas_limit)
+        self._frames.clear()
+        mark = overlay.mark()
+        done = False
+        try:
+            values = work()
+            done = True
+        except Revert as error:
+            status, code = STATUS_REVERTED, error.code
+        except Fault as error:
+            status, code = STATUS_FAULT, error.code
+        except Rejected as error:
+            status, code = STATUS_REJECTED, error.code
+        except OutOfGas as error:
+            status, code = STATUS_OUT_OF_GAS, error.code
+            runtime.meter.gas = 0
+        except _BROKEN_NODE:
+            raise
+        except UnboundLocalError:
+            status, code = STATUS_FAULT, "value"
+        except Exception as error:
+            # Deterministic, so every node says the same; but it is a bug of ours.
+            self.internal_fault = f"{type(error).__name__}: {error}"
+            status, code = STATUS_FAULT, "internal"
+            runtime.meter.gas = 0
+        finally:
+            if done:
+                overlay.commit(mark)
+            else:
+                overlay.rollback(mark)
+        gas = gas_limit - max(runtime.meter.gas, 0)
+        if done:
+            return CallsOutcome(STATUS_OK, "", gas, None, tuple(values), tuple(runtime.events))
+        failed = None if status == STATUS_REJECTED else position[0]
+        return CallsOutcome(status, code, gas, failed, (), ())
+
+    def _run_call(self, sender: Address, call: Call) -> Value:
+        runtime = self._runtime
+        runtime.begin_call()
+        runtime.meter.charge(self._schedule.contract_call)
+        linked = self._find_contract(call.contract)
+        entry = None if linked is None else linked.entries.get(call.method)
+        if linked is None or entry is None:
+            raise Fault("no-method")
+        return self._enter(linked, entry, sender, call.arguments)
+
+    def _enter(
+        self, linked: Linked, entry: EntryPoint, sender: Address, arguments: Sequence[Any]
+    ) -> Value:
+        """Run an entry point at the bottom of the stack of contracts."""
+        runtime = self._runtime
+        runtime.sender = types.Address(sender)
+        runtime.contract, runtime.contract_name = linked.address, linked.name
+        runtime.read_only = 1 if entry.role == "view" else 0
+        self._frames.append(linked)
+        runtime.stack.append(linked.name)
+        wire: Value = entry.to_wire(entry.function(*parse_arguments(entry, arguments)))
+        runtime.keep_result(wire)
+        runtime.stack.pop()
+        self._frames.pop()
+        return wire
+
+    def _call_contract(self, target: Any, method: str, *arguments: Any) -> Any:
+        """``call(name, 'method', ...)``: arguments and result cross as wire values.
+
+        A failure ends the whole transaction, so nothing has to be put back on the way.
+        """
+        runtime, meter = self._runtime, self._runtime.meter
+        meter.charge(self._schedule.contract_call)
+        if type(target) is not str:
+            raise Fault("type")
+        if target in runtime.stack:
+            raise Fault("reentrancy")
+        if len(runtime.stack) >= FRAMES_MAX:
+            raise Fault("depth")
+        linked = self._find_contract(target)
+        entry = None if linked is None else linked.entries.get(method)
+        if linked is None or entry is None:
+            raise Fault("no-method")
+        wire = [dynamic_to_wire(argument, meter) for argument in arguments]
+        values = parse_arguments(entry, wire)
+        caller = self._frames[-1]
+        outer = (runtime.sender, runtime.contract, runtime.contract_name)
+        runtime.sender = caller.address
+        runtime.contract, runtime.contract_name = linked.address, linked.name
+        runtime.read_only += entry.role == "view"
+        self._frames.append(linked)
+        runtime.stack.append(target)
+        result = entry.to_wire(entry.function(*values))
+        runtime.stack.pop()
+        self._frames.pop()
+        runtime.read_only -= entry.role == "view"
+        runtime.sender, runtime.contract, runtime.contract_name = outer
+        return get_converter(caller, entry.returns, runtime)(result)
+
+    # Contracts
+
+    def _store_contract(self, overlay: Overlay, name: str, source: str, admin: Address) -> None:
+        if not is_name_allowed(name) or name == "system":
+            raise Rejected([Problem(1, 1, "contract-name", "not a contract's name")])
+        if overlay.get(compute_entry_key(name)) is not None:
+            raise Rejected([Problem(1, 1, "contract-exists", "a contract has this name")])
+        if len(source) > SOURCE_BYTES_MAX or not source.isascii():
+            raise Rejected(check_source(source))
+        code_hash = compute_hash(Tag.CONTRACT_CODE, source.encode())
+        self._compile(code_hash, source)
+        entry = ContractEntry(code_hash, admin, 1, self._vm_version)
+        overlay.put(compute_code_key(code_hash), source.encode())
+        overlay.put(compute_entry_key(name), CONTRACT_ENTRY.encode(entry))
+
+    def _find_contract(self, name: str) -> Linked | None:
+        """Return the linked contract; decodes nothing when its entry has not changed."""
+        data = self._runtime.overlay.get(compute_entry_key(name))
+        if data is None:
+            return None
+        linked = self._links.get((name, data))
+        if linked is None:
+            program = self._find_program(self._runtime.overlay, name)
+            if program is None:
+                return None
+            linked = link_program(program, name, self._runtime, self._guards)
+            _make_room(self._links, LINKS_MAX)
+            self._links[name, data] = linked
+        return linked
+
+    def _find_program(self, reader: StateReader, name: str) -> Program | None:
+        data = reader.get(compute_entry_key(name))
+        if data is None:
+            return None
+        code_hash = CONTRACT_ENTRY.decode(data).code_hash
+        program = self._programs.get(code_hash)
+        if program is not None:
+            return program
+        source = reader.get(compute_code_key(code_hash))
+        if source is None:
+            raise CodecError("a contract's code is missing from the state", contract=name)
+        return self._compile(code_hash, source.decode())
+
+    def _compile(self, code_hash: bytes, source: str) -> Program:
+        program = self._programs.get(code_hash)
+        if program is None:
+            program = compile_source(source, self._schedule)
+            _make_room(self._programs, PROGRAMS_MAX)
+            self._programs[code_hash] = program
+        return program
+
+
+def _make_room(cache: dict[Any, Any], limit: int) -> None:
+    """Drop the oldest entry of a full cache."""
+    if len(cache) >= limit:
+        del cache[next(iter(cache))]

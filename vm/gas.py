@@ -1,0 +1,90 @@
+"""The gas schedule and the VM's own limits, keyed by ``vm_version``.
+
+One unit is about 5 ns of the reference machine. Static prices are charged at the
+start of each basic block (worst case of short circuits), dynamic ones inside guards,
+before the work. Overpriced is safe, underpriced is the bug. Source: docs/contracts.md,
+whose table a test keeps equal to this file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+VM_VERSION: Final = 1
+
+INT_MIN: Final = -(1 << 255)
+INT_MAX: Final = (1 << 255) - 1
+DICT_KEY_INT_LIMIT: Final = 1 << 60
+"""Below 2^60 an int's hash is the int, so nobody can build colliding keys."""
+
+MEMORY_BYTES_MAX: Final = 8 * 1024 * 1024
+"""Allocated in one top-level call, plus what events and results keep."""
+VALUE_BYTES_MAX: Final = 16 * 1024
+KEY_BYTES_MAX: Final = 256
+EVENT_PAYLOAD_BYTES_MAX: Final = 16 * 1024 - 256
+"""An event's values: the envelope (index, contract, name) takes the rest of 16 KiB."""
+RESULT_BYTES_MAX: Final = 64 * 1024
+"""One return value."""
+RESULTS_BYTES_MAX: Final = 160 * 1024
+"""All return values of a transaction: a receipt holds them (256 KiB)."""
+EVENTS_BYTES_MAX: Final = 4 * 1024 * 1024
+"""Payload of all events of a transaction."""
+FRAMES_MAX: Final = 8
+SCAN_ROWS_MAX: Final = 200
+SCAN_ROWS_DEFAULT: Final = 100
+RANGE_ITEMS_MAX: Final = 1 << 31
+VALUE_DEPTH_MAX: Final = 32
+"""Nesting of a value inside the VM, met by comparison and copying."""
+FIXED_SCALE_MAX: Final = 76
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Prices in gas; ``_byte``, ``_item`` are multiplied, ``_shift`` divides by 2^n."""
+
+    node: int = 1
+    block: int = 6
+    arithmetic: int = 16
+    division: int = 34
+    power: int = 65
+    comparison: int = 9
+    subscript: int = 18
+    field: int = 14
+    context_field: int = 10
+    method: int = 58
+    builtin: int = 30
+    call: int = 14
+    parameter: int = 2
+    record: int = 40
+    record_field: int = 16
+    turn: int = 8
+    part: int = 50
+    display_item: int = 8
+    state_read: int = 170
+    state_read_byte: int = 1
+    state_write: int = 250
+    state_write_byte: int = 4
+    scan: int = 400
+    scan_hidden: int = 40
+    event: int = 200
+    event_byte: int = 3
+    contract_call: int = 250
+    sha256: int = 90
+    sha256_shift: int = 2
+    verify_ed25519: int = 25_000
+    verify_ed25519_shift: int = 2
+    text: int = 60
+    item: int = 4
+    item_check: int = 24
+    sort_item: int = 12
+    copy_shift: int = 4
+    deploy_byte: int = 400
+
+
+SCHEDULES: Final = {1: Schedule()}
+
+
+def get_schedule(vm_version: int) -> Schedule:
+    """Return the prices of ``vm_version``."""
+    return SCHEDULES[vm_version]

@@ -1,0 +1,302 @@
+"""Operator guards: checked 256-bit arithmetic, comparison, membership.
+
+Exact types decide; nothing of a value's own is ever looked up. The int paths come
+first and are short: they are most of what contracts do. Source: docs/contracts.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from vm.gas import INT_MAX, INT_MIN, VALUE_DEPTH_MAX
+from vm.meter import OBJECT_BYTES, Meter, text_bytes
+from vm.outcome import Fault
+from vm.types import Address, Record
+
+_ORDERED = (int, str, bytes, Address)
+
+
+class OperatorGuards:
+    """``$add``, ``$less`` and so on, bound to one meter."""
+
+    def __init__(self, meter: Meter) -> None:
+        self.meter = meter
+
+    def get_table(self) -> dict[str, Callable[..., Any]]:
+        """Return guard name -> function."""
+        names = (
+            "add", "extend_or_add", "subtract", "multiply", "divide", "modulo", "power",
+            "shift_left", "shift_right", "bit_and", "bit_or", "bit_xor", "negate", "invert",
+            "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "contains",
+            "lacks",
+        )  # fmt: skip
+        return {name: getattr(self, name) for name in names} | {
+            "is_none": is_none,
+            "is_some": is_some,
+        }
+
+    # Arithmetic
+
+    def add(self, left: Any, right: Any) -> Any:
+        if type(left) is int and type(right) is int:
+            result = left + right
+            if INT_MIN <= result <= INT_MAX:
+                return result
+            raise Fault("overflow")
+        kind = type(left)
+        if kind is not type(right):
+            raise Fault("type")
+        if kind is str:
+            self.meter.charge_copy(text_bytes(left) + text_bytes(right))
+        elif kind is bytes:
+            self.meter.charge_copy(len(left) + len(right))
+        elif kind is list or kind is tuple:
+            self._charge_items(len(left) + len(right))
+        else:
+            raise Fault("type")
+        return left + right
+
+    def extend_or_add(self, left: Any, right: Any) -> Any:
+        """``+=``: a list grows in place, as in Python."""
+        if type(left) is not list or type(right) is not list:
+            return self.add(left, right)
+        self._charge_items(len(right))
+        left.extend(right)
+        return left
+
+    def subtract(self, left: Any, right: Any) -> Any:
+        if type(left) is int and type(right) is int:
+            result = left - right
+            if INT_MIN <= result <= INT_MAX:
+                return result
+            raise Fault("overflow")
+        raise Fault("type")
+
+    def multiply(self, left: Any, right: Any) -> Any:
+        if type(left) is int and type(right) is int:
+            result = left * right
+            if INT_MIN <= result <= INT_MAX:
+                return result
+            raise Fault("overflow")
+        if type(left) is int:
+            left, right = right, left
+        kind = type(left)
+        if type(right) is not int or kind not in (str, bytes, list, tuple):
+            raise Fault("type")
+        size = max(right, 0) * (text_bytes(left) if kind is str else len(left))
+        if kind is list or kind is tuple:
+            self._charge_items(size)
+        else:
+            self.meter.charge_copy(size)
+        return left * right if size else left[:0]
+
+    def _charge_items(self, count: int) -> None:
+        self.meter.charge(count >> 1)
+        self.meter.allocate(OBJECT_BYTES + 16 * count)
+
+    def divide(self, left: Any, right: Any) -> int:
+        if type(left) is not int or type(right) is not int:
+            raise Fault("type")
+        if right == 0:
+            raise Fault("division-by-zero")
+        return check_int(left // right)
+
+    def modulo(self, left: Any, right: Any) -> int:
+        if type(left) is not int or type(right) is not int:
+            raise Fault("type")
+        if right == 0:
+            raise Fault("division-by-zero")
+        return left % right
+
+    def power(self, left: Any, right: Any) -> int:
+        if type(left) is not int or type(right) is not int:
+            raise Fault("type")
+        if right < 0:
+            raise Fault("value")
+        if -1 <= left <= 1:
+            return left ** (right & 1) if right else 1
+        # |left| >= 2, so more bits than this cannot fit and are never computed.
+        if right > 255 or (left.bit_length() - 1) * right > 256:
+            raise Fault("overflow")
+        return check_int(left**right)
+
+    def shift_left(self, left: Any, right: Any) -> int:
+        if type(left) is not int or type(right) is not int:
+            raise Fault("type")
+        if right < 0:
+            raise Fault("value")
+        if left == 0:
+            return 0
+        if right > 255:
+            raise Fault("overflow")
+        return check_int(left << right)
+
+    def shift_right(self, left: Any, right: Any) -> int:
+        if type(left) is not int or type(right) is not int:
+            raise Fault("type")
+        if right < 0:
+            raise Fault("value")
+        return left >> min(right, 256)
+
+    def bit_and(self, left: Any, right: Any) -> int:
+        _require_ints(left, right)
+        return left & right  # type: ignore[no-any-return]  # ints, just checked
+
+    def bit_or(self, left: Any, right: Any) -> int:
+        _require_ints(left, right)
+        return left | right  # type: ignore[no-any-return]  # ints, just checked
+
+    def bit_xor(self, left: Any, right: Any) -> int:
+        _require_ints(left, right)
+        return left ^ right  # type: ignore[no-any-return]  # ints, just checked
+
+    def negate(self, value: Any) -> int:
+        if type(value) is not int:
+            raise Fault("type")
+        return check_int(-value)
+
+    def invert(self, value: Any) -> int:
+        if type(value) is not int:
+            raise Fault("type")
+        return ~value
+
+    # Comparison
+
+    def equal(self, left: Any, right: Any) -> bool:
+        kind = type(left)
+        if kind is int:
+            return type(right) is int and left == right
+        return self._equal(left, right, VALUE_DEPTH_MAX)
+
+    def not_equal(self, left: Any, right: Any) -> bool:
+        return not self.equal(left, right)
+
+    def _equal(self, left: Any, right: Any, depth: int) -> bool:
+        """Equality by exact type: 1 is not True, an Address is not bytes."""
+        kind = type(left)
+        if kind is not type(right):
+            return False
+        if kind is str or kind is bytes:
+            self.meter.charge(min(len(left), len(right)) >> self.meter.schedule.copy_shift)
+            return bool(left == right)
+        if left is None or kind is int or kind is bool or kind is Address:
+            return bool(left == right)
+        if depth == 0:
+            raise Fault("depth")
+        if kind is not list and kind is not tuple and kind is not dict:
+            if not issubclass(kind, Record):
+                raise Fault("type")
+        if len(left) != len(right):
+            return False
+        self.meter.charge(self.meter.schedule.item_check * (1 + len(left)))
+        if kind is dict:
+            return self._equal_dicts(left, right, depth)
+        return all(self._equal(one, other, depth - 1) for one, other in zip(left, right, strict=True))
+
+    def _equal_dicts(self, left: dict[Any, Any], right: dict[Any, Any], depth: int) -> bool:
+        for name, item in left.items():
+            if name not in right or not self._equal(item, right[name], depth - 1):
+                return False
+        return True
+
+    def compare(self, left: Any, right: Any, depth: int = VALUE_DEPTH_MAX) -> int:
+        """Return -1, 0 or 1 for two values of one ordered type; tuples and lists by item."""
+        kind = type(left)
+        if kind is not type(right):
+            raise Fault("type")
+        if kind in _ORDERED:
+            if kind is not int:
+                self.meter.charge(min(len(left), len(right)) >> self.meter.schedule.copy_shift)
+            return int(left > right) - int(left < right)
+        if kind is not tuple and kind is not list:
+            raise Fault("type")
+        if depth == 0:
+            raise Fault("depth")
+        for one, other in zip(left, right, strict=False):
+            self.meter.charge(self.meter.schedule.item_check)
+            order = self.compare(one, other, depth - 1)
+            if order:
+                return order
+        return int(len(left) > len(right)) - int(len(left) < len(right))
+
+    def less(self, left: Any, right: Any) -> bool:
+        if type(left) is int and type(right) is int:
+            return left < right
+        return self.compare(left, right) < 0
+
+    def less_equal(self, left: Any, right: Any) -> bool:
+        if type(left) is int and type(right) is int:
+            return left <= right
+        return self.compare(left, right) <= 0
+
+    def greater(self, left: Any, right: Any) -> bool:
+        if type(left) is int and type(right) is int:
+            return left > right
+        return self.compare(left, right) > 0
+
+    def greater_equal(self, left: Any, right: Any) -> bool:
+        if type(left) is int and type(right) is int:
+            return left >= right
+        return self.compare(left, right) >= 0
+
+    def contains(self, item: Any, container: Any) -> bool:
+        kind = type(container)
+        if kind is str or kind is bytes:
+            if type(item) is not kind:
+                raise Fault("type")
+            charge_search(self.meter, container, item)
+            return item in container
+        if kind is dict:
+            return check_key(self.meter, item) in container
+        if kind is range:
+            return type(item) is int and item in container
+        if kind is not list and kind is not tuple:
+            raise Fault("type")
+        self.meter.charge(self.meter.schedule.item_check * len(container))
+        return any(self.equal(element, item) for element in container)
+
+    def lacks(self, item: Any, container: Any) -> bool:
+        return not self.contains(item, container)
+
+
+def is_none(value: object) -> bool:
+    """``$is_none``."""
+    return value is None
+
+
+def is_some(value: object) -> bool:
+    """``$is_some``."""
+    return value is not None
+
+
+def check_int(value: int) -> int:
+    """Return ``value`` if it fits 256 bits."""
+    if INT_MIN <= value <= INT_MAX:
+        return value
+    raise Fault("overflow")
+
+
+def _require_ints(left: object, right: object) -> None:
+    if type(left) is not int or type(right) is not int:
+        raise Fault("type")
+
+
+def charge_search(meter: Meter, text: Any, wanted: Any) -> None:
+    """Pay for the worst case of a naive search: the product of both lengths."""
+    meter.charge((len(text) * (1 + len(wanted))) >> 4)
+
+
+def check_key(meter: Meter, key: Any) -> Any:
+    """Return ``key`` if it may be a dict's key; pays for hashing it."""
+    kind = type(key)
+    if kind is str or kind is bytes:
+        meter.charge(len(key) >> 4)
+        return key
+    if kind is int:
+        if -1152921504606846976 < key < 1152921504606846976:  # 2^60, see vm/gas.py
+            return key
+        raise Fault("key")
+    if kind is Address:
+        return key
+    raise Fault("type")

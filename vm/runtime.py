@@ -1,0 +1,99 @@
+"""What is running: the transaction's meter, overlay, events, and the stack of contracts.
+
+Storage guards, ctx and the SDK read it; the Machine resets it for every transaction.
+It holds no code and no cache. Source: docs/contracts.md, "Calls".
+"""
+
+from __future__ import annotations
+
+from primitives.codec import pack
+from primitives.hashing import ZERO_HASH
+from primitives.limits import EVENTS_PER_TRANSACTION_MAX, VALUE_DEPTH_MAX, VALUE_ITEMS_MAX
+from vm.codecs import measure_wire
+from vm.gas import (
+    EVENT_PAYLOAD_BYTES_MAX,
+    EVENTS_BYTES_MAX,
+    MEMORY_BYTES_MAX,
+    RESULT_BYTES_MAX,
+    RESULTS_BYTES_MAX,
+    Schedule,
+)
+from vm.meter import Meter
+from vm.outcome import Fault, VmEvent
+from vm.state import MemoryReader, Overlay
+from vm.types import Address
+
+_NOBODY = Address(ZERO_HASH)
+
+
+class Runtime:
+    """The state of one execution. ``stack`` holds the names of the contracts running."""
+
+    __slots__ = (
+        "contract", "contract_name", "event_bytes", "events", "height", "meter", "overlay",
+        "read_only", "result_bytes", "sender", "stack", "time", "transaction",
+    )  # fmt: skip
+
+    def __init__(self, schedule: Schedule) -> None:
+        self.meter = Meter(schedule)
+        self.overlay = Overlay(MemoryReader())
+        self.reset(self.overlay, 0, 0, ZERO_HASH, 0)
+
+    def reset(
+        self, overlay: Overlay, height: int, time_s: int, transaction: bytes, gas_limit: int
+    ) -> None:
+        """Begin a transaction."""
+        self.meter.gas = gas_limit
+        self.meter.memory = MEMORY_BYTES_MAX
+        self.overlay = overlay
+        self.height = height
+        self.time = time_s
+        self.transaction = bytes(transaction)
+        self.events: list[VmEvent] = []
+        self.event_bytes = 0
+        self.result_bytes = 0
+        self.stack: list[str] = []
+        self.read_only = 0
+        self.sender = _NOBODY
+        self.contract = _NOBODY
+        self.contract_name = ""
+
+    def begin_call(self) -> None:
+        """A top-level call starts with fresh memory, less what events and results keep."""
+        self.meter.memory = MEMORY_BYTES_MAX - 4 * (self.event_bytes + self.result_bytes)
+
+    def require_writable(self) -> None:
+        """Fault below a @view."""
+        if self.read_only:
+            raise Fault("read-only")
+
+    def keep_result(self, wire: object) -> None:
+        """Charge a top-level result and check that a receipt can hold it."""
+        size = self._measure(wire)
+        self.result_bytes += size
+        if size > RESULT_BYTES_MAX or self.result_bytes > RESULTS_BYTES_MAX:
+            raise Fault("size")
+        self.meter.charge(size)
+
+    def add_event(self, name: str, values: list[object]) -> None:
+        """Announce an event of the running contract."""
+        schedule = self.meter.schedule
+        self.meter.charge(schedule.event)
+        self.require_writable()
+        size = self._measure(values)
+        self.meter.charge(schedule.event_byte * size)
+        self.event_bytes += size
+        if size > EVENT_PAYLOAD_BYTES_MAX or self.event_bytes > EVENTS_BYTES_MAX:
+            raise Fault("size")
+        if len(self.events) >= EVENTS_PER_TRANSACTION_MAX:
+            raise Fault("size")
+        self.events.append(VmEvent(self.contract_name, name, tuple(values)))  # type: ignore[arg-type]  # wire values
+
+    def _measure(self, wire: object) -> int:
+        if wire is None or type(wire) is bool:
+            return 1
+        if type(wire) is int:
+            return 33
+        if type(wire) is list:
+            measure_wire(wire, VALUE_DEPTH_MAX, VALUE_ITEMS_MAX)
+        return len(pack(wire))

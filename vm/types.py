@@ -1,0 +1,124 @@
+"""Declared types and the two values that Python lacks: Address and records.
+
+A guard dispatches on a value's exact type, so neither class overrides anything that
+bytes or tuple does. Holds no codec (vm/codecs.py) and no syntax (vm/declarations.py).
+Source: docs/contracts.md, "Types".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+
+class Address(bytes):
+    """32 bytes: an account or a contract. Its own type in the language."""
+
+    __slots__ = ()
+
+
+class Record(tuple[Any, ...]):
+    """Base of a contract's records and events: immutable, fields by position."""
+
+    __slots__ = ()
+    type_name: ClassVar[str] = ""
+    is_event: ClassVar[bool] = False
+    indexes: ClassVar[dict[str, int]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """int, str, bool, bytes, Address, None, or any (a result without annotation)."""
+
+    name: str
+
+
+INT: Final = Scalar("int")
+STR: Final = Scalar("str")
+BOOL: Final = Scalar("bool")
+BYTES: Final = Scalar("bytes")
+ADDRESS: Final = Scalar("Address")
+NONE: Final = Scalar("None")
+ANY: Final = Scalar("any")
+
+
+@dataclass(frozen=True, slots=True)
+class ListType:
+    item: Type
+
+
+@dataclass(frozen=True, slots=True)
+class DictType:
+    key: Type
+    value: Type
+
+
+@dataclass(frozen=True, slots=True)
+class TupleType:
+    items: tuple[Type, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordType:
+    """A record or an event of one contract; ``cls`` is what its values are made of."""
+
+    name: str
+    fields: tuple[tuple[str, Type], ...]
+    is_event: bool
+    cls: type[Record]
+
+
+Type = Scalar | ListType | DictType | TupleType | RecordType
+
+SCALARS: Final = {
+    "int": INT, "str": STR, "bool": BOOL, "bytes": BYTES, "Address": ADDRESS, "None": NONE
+}  # fmt: skip
+KEY_SCALARS: Final = frozenset({"int", "str", "bytes", "Address"})
+EXACT: Final[dict[str, type]] = {
+    "int": int, "str": str, "bool": bool, "bytes": bytes, "Address": Address, "None": type(None)
+}  # fmt: skip
+"""The exact Python type that holds each scalar."""
+
+
+def make_record_type(name: str, fields: tuple[tuple[str, Type], ...], is_event: bool) -> RecordType:
+    """Return a record type with a class of its own."""
+    cls = type(
+        name,
+        (Record,),
+        {
+            "__slots__": (),
+            "type_name": name,
+            "is_event": is_event,
+            "indexes": {field: index for index, (field, _) in enumerate(fields)},
+        },
+    )
+    return RecordType(name, fields, is_event, cls)
+
+
+def describe_type(kind: Type) -> str:
+    """Return the type as a contract writes it: ``dict[str, list[int]]``."""
+    match kind:
+        case Scalar(name):
+            return name
+        case ListType(item):
+            return f"list[{describe_type(item)}]"
+        case DictType(key, value):
+            return f"dict[{describe_type(key)}, {describe_type(value)}]"
+        case TupleType(items):
+            return f"tuple[{', '.join(describe_type(item) for item in items)}]"
+        case RecordType():
+            return kind.name
+
+
+def make_zero_wire(kind: Type) -> Any:
+    """Return the wire form that an appended record field has in older values."""
+    match kind:
+        case Scalar(name):
+            zeros = {"int": 0, "str": "", "bool": False, "bytes": b"", "Address": bytes(32)}
+            return zeros.get(name)
+        case ListType() | DictType():
+            return []
+        case TupleType(items):
+            return [make_zero_wire(item) for item in items]
+        case RecordType():
+            return [make_zero_wire(field) for _, field in kind.fields]

@@ -1,0 +1,284 @@
+"""What happens: registration, issuance, trade with a crash in the middle, refusals, retirement.
+
+Every call is a signed transaction on the running network, and every outcome is looked
+at: an action of the plan that is refused, or a wrong that is not, ends the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from primitives.codec import Value
+from primitives.errors import CarbonodeError
+from primitives.hashing import TransactionId
+from primitives.keys import PrivateKey
+from primitives.transaction import Call
+from tools.client.client import Client
+from tools.client.results import FinalTransaction
+from tools.importers.submission import DONE, Item, Outcome, Submission
+from tools.scenario.display import Display
+from tools.scenario.plan import (
+    BANK,
+    ENTERPRISES,
+    ISSUER,
+    PARTIES,
+    PROJECT,
+    PROJECT_OWNER,
+    SCOPE,
+    TONNE,
+    VERIFIER,
+    Lot,
+    Move,
+    Plan,
+    make_batch,
+)
+
+REGULATOR = "regulator"
+YEAR_S = 365 * 24 * 3600
+GAS_LIMIT = 2_000_000
+"""For single calls that are meant to be refused: an estimate would refuse them first."""
+CALLS_PER_TRADE = 4
+WINDOW_PER_PARTY = 8
+
+
+class ScenarioFailed(CarbonodeError):
+    """The chain did something that the plan does not allow, or did not do what it asks."""
+
+    code = "scenario"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A retirement to be certified: its transaction and its certificate number."""
+
+    transaction: TransactionId
+    number: int
+    lot: Lot
+
+
+@dataclass(slots=True)
+class Story:
+    """One run against one network. ``moved`` are transfers that the plan leaves open."""
+
+    client: Client
+    keys: Mapping[str, PrivateKey]
+    plan: Plan
+    display: Display
+    moved: list[tuple[Lot, str]] = field(default_factory=list)
+    retired_extra: list[Lot] = field(default_factory=list)
+
+    async def register(self) -> None:
+        """The regulator registers the parties and accredits verifier and registry."""
+        calls = [
+            Call(
+                "identity",
+                "register",
+                (
+                    party.organisation,
+                    party.name,
+                    "CN",
+                    list(party.roles),
+                    [self.keys[party.organisation].public_key],
+                ),
+            )
+            for party in PARTIES
+        ]
+        now = int((await self.client.status()).document.get("timeMs", 0)) // 1000
+        calls += [
+            Call("identity", "accredit", (who.organisation, SCOPE, 0, now + 5 * YEAR_S))
+            for who in (VERIFIER, ISSUER)
+        ]
+        self.display.begin("The regulator registers the parties", len(calls))
+        await self._do(REGULATOR, calls)
+        self.display.note(f"{len(PARTIES)} organisations, verifier and registry accredited")
+
+    async def issue(self) -> None:
+        """The verifier attests each vintage, the registry issues it, the buffer takes its share."""
+        size = self.plan.size
+        attests = [Call("units", "attest", self._make_report(vintage)) for vintage in size.vintages]
+        issues = [
+            Call(
+                "units",
+                "issue",
+                (
+                    item.batch,
+                    item.batch,
+                    item.start,
+                    item.end,
+                    item.end - item.start,
+                    item.buffer_kg,
+                ),
+            )
+            for item in self.plan.issues
+        ]
+        self.display.begin("Five vintages verified and issued", len(attests) + len(issues))
+        await self._do(VERIFIER.organisation, attests)
+        await self._do(ISSUER.organisation, issues)
+        self.display.note(
+            f"{self.plan.issued_kg // TONNE:,} t issued, of which "
+            f"{self.plan.buffered_kg // TONNE:,} t to the buffer pool"
+        )
+
+    async def sell(self) -> None:
+        """The project owner sells its credits to the enterprises."""
+        self.display.begin("The forest farm sells its credits", len(self.plan.sales))
+        calls = [_make_transfer(move) for move in self.plan.sales]
+        await self._do(PROJECT_OWNER.organisation, calls)
+        self.display.note(f"{len(calls)} lots sold to {len(ENTERPRISES)} enterprises")
+
+    async def trade(self, number: int) -> None:
+        """One round: every lot changes hands, all enterprises at once, some lots split."""
+        moves = self.plan.rounds[number]
+        total = len(self.plan.rounds)
+        self.display.begin(f"Trade, round {number + 1} of {total}", len(moves))
+        by_giver: dict[str, list[Call]] = defaultdict(list)
+        for move in moves:
+            by_giver[move.giver].append(_make_transfer(move))
+        async with asyncio.TaskGroup() as group:
+            for giver, calls in by_giver.items():
+                group.create_task(self._do(giver, calls, calls_max=CALLS_PER_TRADE))
+
+    async def show_refusals(self) -> None:
+        """What must not happen does not: double spending, moving a pledged lot."""
+        self.display.begin("What the chain refuses", 0)
+        await self._double_spend(self.plan.kept[0])
+        await self._pledge(self.plan.kept[1])
+
+    async def retire(self) -> None:
+        """Enterprises retire credits for their own emissions."""
+        self.display.begin("Enterprises retire for their emissions", len(self.plan.retired))
+        by_owner: dict[str, list[Call]] = defaultdict(list)
+        for lot in self.plan.retired:
+            by_owner[lot.owner].append(
+                Call(
+                    "retirement",
+                    "retire",
+                    (lot.batch, lot.start, lot.end, lot.owner, "emissions of 2025"),
+                )
+            )
+        async with asyncio.TaskGroup() as group:
+            for owner, calls in by_owner.items():
+                group.create_task(self._do(owner, calls))
+        self.display.note(f"{self.plan.retired_kg // TONNE:,} t retired, for good")
+
+    async def retire_for_customer(self) -> Shown:
+        """One retirement for a named customer; the same again, and a sale of it, are refused."""
+        lot = self.plan.kept[2]
+        self.display.begin("A retirement for a customer, and its certificate", 0)
+        call = Call(
+            "retirement",
+            "retire_for",
+            (lot.batch, lot.start, lot.end, "Li Wei", "CN-ID-DEMO-1", "flight PEK-CDG, 2025"),
+        )
+        final = await self._send(lot.owner, call)
+        self._expect(final, "ok", "")
+        number = final.receipt["values"][0]
+        self.retired_extra.append(lot)
+        self.display.note(f"certificate no. {number}: {lot.kilograms / TONNE:,.1f} t for Li Wei")
+        again = await self._send(lot.owner, call)
+        self._expect(again, "reverted", "lot-retired")
+        self.display.note("the same credits retired a second time: refused (lot-retired)")
+        other = next(p.organisation for p in ENTERPRISES if p.organisation != lot.owner)
+        sale = Move(lot.batch, lot.start, lot.end, lot.owner, other)
+        self._expect(await self._send(lot.owner, _make_transfer(sale)), "reverted", "lot-retired")
+        self.display.note("retired credits sold on: refused (lot-retired)")
+        return Shown(final.id, int(number), lot)
+
+    async def _double_spend(self, lot: Lot) -> None:
+        """The owner signs two sales of one lot at the same moment: one holds, one is refused."""
+        takers = [p.organisation for p in ENTERPRISES if p.organisation != lot.owner][:2]
+        finals = await asyncio.gather(
+            *(
+                self._send(
+                    lot.owner,
+                    _make_transfer(Move(lot.batch, lot.start, lot.end, lot.owner, taker)),
+                )
+                for taker in takers
+            )
+        )
+        winners = [place for place, final in enumerate(finals) if final.is_ok]
+        if len(winners) != 1:
+            raise ScenarioFailed("a lot was sold twice or not at all", sold=len(winners))
+        self._expect(finals[1 - winners[0]], "reverted", "not-owner")
+        self.moved.append((lot, takers[winners[0]]))
+        self.display.note(
+            f"{lot.owner} sells one lot to {takers[0]} and {takers[1]} at once: "
+            f"{takers[winners[0]]} has it, the other sale is refused (not-owner)"
+        )
+
+    async def _pledge(self, lot: Lot) -> None:
+        """A lot pledged to the bank cannot be sold until the bank lets it go."""
+        terms = (lot.batch, lot.start, lot.end, "pledge", BANK.organisation, "loan 2026-17")
+        self._expect(await self._send(lot.owner, Call("units", "lock", terms)), "ok", "")
+        other = next(p.organisation for p in ENTERPRISES if p.organisation != lot.owner)
+        sale = Move(lot.batch, lot.start, lot.end, lot.owner, other)
+        refused = await self._send(lot.owner, _make_transfer(sale))
+        self._expect(refused, "reverted", "lot-locked")
+        self.display.note(f"{lot.owner} sells a lot pledged to the bank: refused (lot-locked)")
+        free = Call("units", "unlock", (lot.batch, lot.start, lot.end))
+        self._expect(await self._send(BANK.organisation, free), "ok", "")
+        self.display.note("the bank is repaid and unlocks the lot")
+
+    def _make_report(self, vintage: int) -> tuple[Value, ...]:
+        issued = self.plan.size.issuances_per_vintage * self.plan.size.issuance_kg
+        evidence = hashlib.sha256(f"monitoring report {PROJECT} {vintage}".encode()).digest()
+        return (
+            make_batch(vintage),
+            PROJECT,
+            vintage,
+            SCOPE,
+            issued,
+            PROJECT_OWNER.organisation,
+            evidence,
+        )
+
+    async def _do(self, organisation: str, calls: Sequence[Call], *, calls_max: int = 100) -> None:
+        """Make every call, many in a transaction; all must succeed."""
+        seen: set[bytes] = set()
+
+        def count(outcome: Outcome) -> None:
+            self.display.advance()
+            self.display.chain.count(outcome.transaction not in seen, 1)
+            seen.add(outcome.transaction)
+
+        submission = Submission(
+            self.client,
+            self.keys[organisation],
+            count,
+            window=WINDOW_PER_PARTY,
+            calls_max=calls_max,
+        )
+        outcomes = await submission.run(
+            [Item(f"{call.contract}.{call.method}", call) for call in calls]
+        )
+        for outcome in outcomes:
+            if outcome.status != DONE:
+                raise ScenarioFailed(
+                    "an action of the plan was refused",
+                    action=outcome.item.name,
+                    by=organisation,
+                    code=outcome.code,
+                )
+
+    async def _send(self, organisation: str, call: Call) -> FinalTransaction:
+        final = await self.client.send(self.keys[organisation], [call], gas_limit=GAS_LIMIT)
+        self.display.chain.count(1, 1)
+        return final
+
+    @staticmethod
+    def _expect(final: FinalTransaction, status: str, code: str) -> None:
+        if (final.status, final.code) != (status, code):
+            raise ScenarioFailed(
+                "a transaction ended otherwise than it must",
+                expected=f"{status} {code}".strip(),
+                got=f"{final.status} {final.code}".strip(),
+                transaction=final.id.hex(),
+            )
+
+
+def _make_transfer(move: Move) -> Call:
+    return Call("units", "transfer", (move.batch, move.start, move.end, move.taker))

@@ -171,7 +171,9 @@ def value_to_json(kind: Type, wire: Any) -> Any:
         case DictType(key, item):
             if key == Scalar("str"):
                 return {name: value_to_json(item, element) for name, element in wire}
-            return [[value_to_json(key, name), value_to_json(item, element)] for name, element in wire]
+            return [
+                [value_to_json(key, name), value_to_json(item, element)] for name, element in wire
+            ]
         case RecordType():
             fields = zip(kind.fields, wire, strict=True)
             return {name: value_to_json(field, element) for (name, field), element in fields}
@@ -240,7 +242,9 @@ def _read_container(
         case DictType(key, item):
             pairs = list(value.items()) if isinstance(value, dict) else rows
             if pairs is not None and all(_is_pair(pair) for pair in pairs):
-                return [[convert(key, k, where), convert(item, v, f"{where}[{k!r}]")] for k, v in pairs]
+                return [
+                    [convert(key, k, where), convert(item, v, f"{where}[{k!r}]")] for k, v in pairs
+                ]
         case RecordType():
             if isinstance(value, dict) and set(value) == {name for name, _ in kind.fields}:
                 rows = [value[name] for name, _ in kind.fields]
@@ -284,7 +288,9 @@ def make_schema(kind: Type) -> dict[str, Any]:
             pairs = {"type": "array", "items": pair}
             if key != Scalar("str"):
                 return pairs
-            return {"anyOf": [{"type": "object", "additionalProperties": make_schema(value)}, pairs]}
+            return {
+                "anyOf": [{"type": "object", "additionalProperties": make_schema(value)}, pairs]
+            }
         case RecordType():
             return _make_object_schema(kind.fields)
 

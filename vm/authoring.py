@@ -144,9 +144,7 @@ class Bench:
         gas_limit: int = DEFAULT_GAS_LIMIT,
     ) -> CallsOutcome:
         """Run ``calls`` as one transaction."""
-        encoded = [
-            Call(CONTRACT_NAME, call.method, self._encode_arguments(call)) for call in calls
-        ]
+        encoded = [Call(CONTRACT_NAME, call.method, self._encode_arguments(call)) for call in calls]
         return self.machine.run_calls(
             self.overlay, self.context, hashlib.sha256(b"transaction").digest(),
             parse_sender(sender), encoded, gas_limit,

@@ -188,7 +188,9 @@ def build_parse_wire(kind: Type, meter: Meter) -> Convert:
                 build_parse_wire(key, meter), build_parse_wire(value, meter), meter
             )
         case TupleType(items):
-            return _build_row_parser(tuple, [build_parse_wire(item, meter) for item in items], meter)
+            return _build_row_parser(
+                tuple, [build_parse_wire(item, meter) for item in items], meter
+            )
         case RecordType():
             fields = [build_parse_wire(field, meter) for _, field in kind.fields]
             return _build_row_parser(kind.cls, fields, meter)
@@ -222,9 +224,12 @@ def _build_scalar_parser(name: str, meter: Meter) -> Convert:
             raise Fault("arguments")
         return Address(wire)  # type: ignore[call-overload,no-any-return]  # bytes, just checked
 
-    return {"int": parse_int, "str": parse_sized, "bytes": parse_sized, "Address": parse_address}.get(
-        name, parse_plain
-    )
+    return {
+        "int": parse_int,
+        "str": parse_sized,
+        "bytes": parse_sized,
+        "Address": parse_address,
+    }.get(name, parse_plain)
 
 
 def _is_encodable(text: str) -> bool:
@@ -269,9 +274,7 @@ def _build_dict_parser(key: Convert, item: Convert, meter: Meter) -> Convert:
     return parse
 
 
-def _build_row_parser(
-    cls: type[tuple[Any, ...]], items: list[Convert], meter: Meter
-) -> Convert:
+def _build_row_parser(cls: type[tuple[Any, ...]], items: list[Convert], meter: Meter) -> Convert:
     price, size, new = meter.schedule.item * len(items), len(items), tuple.__new__
 
     def parse(wire: object) -> tuple[Any, ...]:

@@ -233,7 +233,9 @@ class _Reader:
         kind = self.read_type(node)
         parts = kind.items if isinstance(kind, TupleType) else (kind,)
         if not all(isinstance(part, Scalar) and part.name in KEY_SCALARS for part in parts):
-            self.problems.add(node, "annotation", "a key is int, str, bytes, Address or a tuple of these")  # noqa: E501 - one sentence for people
+            self.problems.add(
+                node, "annotation", "a key is int, str, bytes, Address or a tuple of these"
+            )  # noqa: E501 - one sentence for people
             return SCALARS["str"]
         return kind
 
@@ -358,7 +360,9 @@ def is_literal_of(value: object, kind: Type) -> bool:
             return (
                 type(value) is tuple
                 and len(value) == len(items)
-                and all(is_literal_of(element, item) for element, item in zip(value, items, strict=True))
+                and all(
+                    is_literal_of(element, item) for element, item in zip(value, items, strict=True)
+                )
             )
         case RecordType():
             return False

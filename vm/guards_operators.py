@@ -192,7 +192,9 @@ class OperatorGuards:
         self.meter.charge(self.meter.schedule.item_check * (1 + len(left)))
         if kind is dict:
             return self._equal_dicts(left, right, depth)
-        return all(self._equal(one, other, depth - 1) for one, other in zip(left, right, strict=True))
+        return all(
+            self._equal(one, other, depth - 1) for one, other in zip(left, right, strict=True)
+        )
 
     def _equal_dicts(self, left: dict[Any, Any], right: dict[Any, Any], depth: int) -> bool:
         for name, item in left.items():

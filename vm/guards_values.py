@@ -185,7 +185,9 @@ class ValueGuards:
 def count_items(values: Any) -> int:
     """Return the number of items; a range's own len() depends on the machine's word."""
     if type(values) is range:
-        return max(0, (values.stop - values.start + values.step - _sign(values.step)) // values.step)
+        return max(
+            0, (values.stop - values.start + values.step - _sign(values.step)) // values.step
+        )
     return len(values)
 
 

@@ -81,7 +81,9 @@ def build_key_encoder(prefix: bytes, kind: Type) -> Callable[[Any], bytes]:
     def encode_tuple(key: Any) -> bytes:
         if type(key) is not tuple or len(key) != size:
             raise Fault("type")
-        encoded = prefix + b"".join([encode(part) for encode, part in zip(encoders, key, strict=True)])
+        encoded = prefix + b"".join(
+            [encode(part) for encode, part in zip(encoders, key, strict=True)]
+        )
         if len(encoded) > limit:
             raise Fault("size")
         return encoded

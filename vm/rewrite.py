@@ -337,7 +337,11 @@ class FunctionRewriter:
             return ast.Constant(None)
         items = [self._expression(item) for item in node.elts]
         self._cost += self.schedule.display_item * (len(items) + 2)
-        display = ast.List(items, ast.Load()) if isinstance(node, ast.List) else ast.Tuple(items, ast.Load())  # noqa: E501 - one alternative
+        display = (
+            ast.List(items, ast.Load())
+            if isinstance(node, ast.List)
+            else ast.Tuple(items, ast.Load())
+        )  # noqa: E501 - one alternative
         return guard("keep", display, ast.Constant(OBJECT_BYTES * (1 + len(items))))
 
     def _joined(self, node: ast.JoinedStr) -> ast.expr:
@@ -422,7 +426,9 @@ class FunctionRewriter:
 
 def _copy_target(node: ast.expr) -> ast.expr:
     names = [ast.Name(name, ast.Store()) for name in get_target_names(node)]
-    return ast.Tuple(list[ast.expr](names), ast.Store()) if isinstance(node, ast.Tuple) else names[0]
+    return (
+        ast.Tuple(list[ast.expr](names), ast.Store()) if isinstance(node, ast.Tuple) else names[0]
+    )
 
 
 def _set_price(turns: Any, price: int) -> None:

@@ -1,0 +1,167 @@
+"""``carbonode contract check|run|abi|gas``: the author's commands.
+
+Reads one file and prints; talks to no node. The work is in vm/authoring.py. Exit
+codes: 0 accepted or ok, 1 refused or not ok, 2 wrong usage. Source: docs/contracts.md.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from primitives.errors import CarbonodeError
+from vm.authoring import (
+    CallTextError,
+    TextCall,
+    get_abi,
+    get_gas_by_line,
+    parse_arguments_text,
+    parse_call,
+    parse_sender,
+    run_contract,
+)
+from vm.compiler import check_source
+from vm.lexer import SOURCE_BYTES_MAX
+from vm.machine import DEFAULT_GAS_LIMIT
+from vm.outcome import STATUS_OK, Problem
+
+_SOURCE = click.argument("file", type=click.Path(path_type=Path))
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_OUTPUT = click.option("--output", type=click.Choice(["text", "json"]), default="text")
+_GAS_MAX = 10_000_000_000
+
+
+@click.group()
+def contract() -> None:
+    """Check, run and describe contracts; no node needed."""
+
+
+@contract.command()
+@_SOURCE
+@_JSON
+@_OUTPUT
+def check(file: Path, as_json: bool, output: str) -> None:
+    """Say whether FILE is a contract: exit 0, or 1 with one reason a line."""
+    problems = check_source(_read_source(file))
+    if as_json or output == "json":
+        click.echo(json.dumps([asdict(problem) for problem in problems], indent=2))
+    else:
+        _print_problems(file, problems)
+    raise SystemExit(1 if problems else 0)
+
+
+@contract.command()
+@_SOURCE
+@click.option("--call", "calls", multiple=True, help="method(arguments); repeat for more calls.")
+@click.option("--gas", type=click.IntRange(0, _GAS_MAX), default=DEFAULT_GAS_LIMIT)
+@click.option("--sender", default="sender", help="0x and 64 hex digits, or any label.")
+@click.option("--init", "init", default=None, help="Arguments of @init.")
+@click.option("--height", type=click.IntRange(0, 1 << 62), default=1)
+@click.option("--time", "time_s", type=click.IntRange(0, 1 << 62), default=0)
+@_JSON
+@_OUTPUT
+def run(
+    file: Path,
+    calls: tuple[str, ...],
+    gas: int,
+    sender: str,
+    init: str | None,
+    height: int,
+    time_s: int,
+    as_json: bool,
+    output: str,
+) -> None:
+    """Run calls, as one transaction, on an empty state: exit 0 when ok, else 1."""
+    source = _read_source(file)
+    parsed, init_arguments = _parse_texts(calls, init, sender)
+    outcome = run_contract(
+        source, parsed, init_arguments=init_arguments, sender=sender, gas_limit=gas,
+        height=height, time_s=time_s,
+    )  # fmt: skip
+    if as_json or output == "json":
+        click.echo(json.dumps(outcome))
+    else:
+        for name, value in outcome.items():
+            click.echo(f"{name:8}{json.dumps(value)}")
+    raise SystemExit(0 if outcome["status"] == STATUS_OK else 1)
+
+
+@contract.command()
+@_SOURCE
+@click.option("--schema", is_flag=True, help="Print the JSON Schema instead.")
+@_JSON
+@_OUTPUT
+def abi(file: Path, schema: bool, as_json: bool, output: str) -> None:
+    """Print the ABI of FILE as JSON."""
+    source = _read_accepted(file)
+    described = get_abi(source)
+    click.echo(json.dumps(described.to_json_schema() if schema else described.to_json(), indent=2))
+
+
+@contract.command()
+@_SOURCE
+@_JSON
+@_OUTPUT
+def gas(file: Path, as_json: bool, output: str) -> None:
+    """Print the static gas of FILE by line; guards charge by size on top."""
+    source = _read_accepted(file)
+    prices = get_gas_by_line(source)
+    if as_json or output == "json":
+        click.echo(json.dumps([{"line": line, "gas": price} for line, price in prices]))
+        return
+    by_line = dict(prices)
+    for number, text in enumerate(source.splitlines(), 1):
+        click.echo(f"{by_line.get(number, ''):>8} {number:>5}  {text}")
+
+
+def _read_source(file: Path) -> str:
+    """Return the file's text; bytes that are not ASCII stay visible to the check."""
+    try:
+        with file.open("rb") as stream:
+            return stream.read(SOURCE_BYTES_MAX + 1).decode("latin-1")
+    except OSError as error:
+        raise click.UsageError(f"cannot read {file}: {error.strerror}") from None
+
+
+def _read_accepted(file: Path) -> str:
+    source = _read_source(file)
+    problems = check_source(source)
+    if problems:
+        _print_problems(file, problems, to_error=True)
+        raise SystemExit(1)
+    return source
+
+
+def _print_problems(file: Path, problems: list[Problem], to_error: bool = False) -> None:
+    for problem in problems:
+        hint = f" ({problem.hint})" if problem.hint else ""
+        place = f"{file}:{problem.line}:{problem.column}"
+        click.echo(f"{place} {problem.code} {problem.message}{hint}", err=to_error)
+
+
+def _parse_texts(
+    calls: tuple[str, ...], init: str | None, sender: str
+) -> tuple[list[TextCall], list[Any] | dict[str, Any] | None]:
+    try:
+        parse_sender(sender)
+        arguments = None if init is None else parse_arguments_text(init)
+        return [parse_call(call) for call in calls], arguments
+    except CallTextError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def main() -> None:
+    """Entry of ``python -m tools.cli.contract``."""
+    try:
+        contract.main(prog_name="carbonode contract")
+    except CarbonodeError as error:
+        click.echo(f"{error.code}: {error}", err=True)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

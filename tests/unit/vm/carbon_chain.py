@@ -44,6 +44,10 @@ PLAN: tuple[tuple[str, tuple[str, ...], tuple[Accreditation, ...]], ...] = (
 )
 
 
+MACHINE = Machine()
+"""Shared as in a process: the contracts are compiled once. Outcomes do not depend on it."""
+
+
 class MemoryState:
     """A StateReader that blocks are applied to."""
 
@@ -109,7 +113,7 @@ class Chain:
 
     def __init__(self, genesis: Genesis | None = None, machine: Machine | None = None) -> None:
         self.genesis = genesis or make_genesis()
-        self.machine = machine or Machine()
+        self.machine = machine or MACHINE
         outcome = execute_genesis(self.machine, self.genesis)
         self.state = MemoryState()
         self.state.apply(outcome.writes)

@@ -9,10 +9,9 @@ import pytest
 
 from primitives.errors import GenesisError
 from primitives.params import _RANGES, ChainParams
-from tests.unit.vm.carbon_chain import HASH, Chain, address_of, make_genesis, with_params
+from tests.unit.vm.carbon_chain import HASH, MACHINE, Chain, address_of, make_genesis, with_params
 from vm.executor import execute_genesis
 from vm.genesis_builder import Administration
-from vm.machine import Machine
 
 G = "governance"
 TWO_WEEKS = 14 * 24 * 3600
@@ -296,7 +295,7 @@ def test_a_genesis_that_the_contracts_refuse_does_not_execute(
     code: str, administration: Administration
 ) -> None:
     with pytest.raises(GenesisError) as caught:
-        execute_genesis(Machine(), make_genesis(administration=administration))
+        execute_genesis(MACHINE, make_genesis(administration=administration))
     assert caught.value.values_seen["outcome_code"] == code
 
 
@@ -305,5 +304,5 @@ def test_the_authority_connects_the_contracts_once(code: str, index: int) -> Non
     genesis = make_genesis()
     repeated = replace(genesis, calls=(*genesis.calls, genesis.calls[index]))
     with pytest.raises(GenesisError) as caught:
-        execute_genesis(Machine(), repeated)
+        execute_genesis(MACHINE, repeated)
     assert caught.value.values_seen["outcome_code"] == code

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from tools.cli.chain_commands import consensus, peers, status
+from tools.cli.contract import contract
 from tools.cli.doctor import doctor
 from tools.cli.home_commands import config, init, start
 from tools.cli.imports import import_group
@@ -68,6 +69,7 @@ for _command in (
     status,
     peers,
     consensus,
+    contract,
     config,
     import_group,
     doctor,

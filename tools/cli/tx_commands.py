@@ -7,13 +7,12 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from primitives.hashing import TransactionId
 from primitives.limits import HASH_BYTES
 from primitives.transaction import Call, Transaction, decode_transaction, verify_transaction
 from tools.cli.key_commands import find_key_path
-from tools.cli.render import show_transaction
+from tools.cli.render import show_rows, show_transaction
 from tools.cli.session import Refused, Session, parse_json, pass_session
 from tools.client.abi import parse_arguments
 from tools.client.client import Client
@@ -153,6 +152,7 @@ def get(session: Session, transaction_id: bytes, proof: bool) -> None:
 @tx.command()
 @click.option("--sender", type=HexBytes(32), help="An account's address.")
 @click.option("--key", "key_name", help="Instead of --sender: one of our keys.")
+@click.option("--contract", help="Instead of a sender: those that call this contract.")
 @click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True)
 @click.option("--cursor", help="nextCursor of the page before.")
 @pass_session
@@ -160,25 +160,27 @@ def search(
     session: Session,
     sender: bytes | None,
     key_name: str | None,
+    contract: str | None,
     limit: int,
     cursor: str | None,
 ) -> None:
-    """List a sender's final transactions, latest first."""
-    if (sender is None) == (key_name is None):
-        raise click.UsageError("give --sender or --key")
+    """List final transactions of a sender or a contract, latest first."""
+    if sum(item is not None for item in (sender, key_name, contract)) != 1:
+        raise click.UsageError("give --sender or --key or --contract")
     if key_name is not None:
         sender = read_key(find_key_path(session, key_name)).public_key
     page = session.run(
         lambda client: client.call(
-            "tx_search", sender=to_hex(sender or b""), limit=limit, cursor=cursor
+            "tx_search",
+            sender=None if sender is None else to_hex(sender),
+            contract=contract,
+            limit=limit,
+            cursor=cursor,
         )
     )
 
     def show(console: Console) -> None:
-        table = Table("height", "index", "id")
-        for item in page["items"]:
-            table.add_row(str(item["height"]), str(item["index"]), item["id"])
-        console.print(table)
+        show_rows(console, ("height", "index", "status", "code", "id"), page["items"])
         if page.get("nextCursor"):
             console.print(f"more: --cursor {page['nextCursor']}")
 

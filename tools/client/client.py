@@ -22,7 +22,15 @@ from primitives.codec import Value
 from primitives.hashing import Address, Hash, TransactionId
 from primitives.keys import PrivateKey
 from primitives.transaction import Call, Transaction
-from tools.client.errors import BadAnswer, Duplicate, Reverted, RpcError, WaitTimeout
+from tools.client.errors import (
+    EXPIRED_CODE,
+    BadAnswer,
+    Duplicate,
+    Expired,
+    Reverted,
+    RpcError,
+    WaitTimeout,
+)
 from tools.client.results import (
     CallResult,
     ChainStatus,
@@ -53,6 +61,7 @@ EXPIRY_AGE_S = 2.0
 """A known height is good for this long: a builder need not ask before each transaction."""
 WAIT_STEP_MS = 20_000
 """One tx_wait; longer waits are several, so that a dead node is noticed."""
+WAIT_PAUSE_S = 0.05
 WAIT_GRACE_S = 10.0
 """How much longer than the node's own time-out we wait for its answer."""
 SUBMIT_ITEMS_MAX = 1_000
@@ -215,7 +224,10 @@ class Client:
     async def wait_many(
         self, ids: Sequence[TransactionId], *, timeout_s: float = 60.0
     ) -> list[FinalTransaction]:
-        """Return the transactions, in order, once all are final, else raise WaitTimeout."""
+        """Return the transactions, in order, once all are final.
+
+        Raises WaitTimeout, or Expired when one of them can no longer become final.
+        """
         final: dict[TransactionId, FinalTransaction] = {}
         clock = asyncio.get_running_loop()
         deadline = clock.time() + timeout_s
@@ -230,10 +242,14 @@ class Client:
                 ids=[to_hex(id_) for id_ in missing[:WAIT_ITEMS_MAX]],
                 timeoutMs=step_ms,
             )
+            before = len(final)
             for item in get_list(get_object(answer), "items"):
-                if get_object(item).get("final") is True:
-                    found = FinalTransaction.parse(item)
+                found = _read_waited(get_object(item))
+                if found is not None:
                     final[found.id] = found
+            if len(final) == before:
+                # A node that answers at once without news must not be asked in a circle.
+                await asyncio.sleep(WAIT_PAUSE_S)
         return [final[id_] for id_ in ids]
 
     async def send(
@@ -350,6 +366,19 @@ def _decode_submission(body: bytes) -> Any | RpcError:
         return decode_answer(body)
     except Duplicate as known:
         return known
+
+
+def _read_waited(item: Json) -> FinalTransaction | None:
+    """Return a final transaction, None for one that is not; raise Expired for one too late."""
+    if item.get("final") is True:
+        return FinalTransaction.parse(item)
+    if item.get("expired") is True:
+        raise Expired(
+            "the transaction expired without a block",
+            rpc_code=EXPIRED_CODE,
+            data={"id": item.get("id")},
+        )
+    return None
 
 
 def _dump_block(block: BlockReference) -> int | str:

@@ -149,6 +149,8 @@ class Reverted(RpcError):
     code = "reverted"
 
 
+EXPIRED_CODE = -32008
+
 RPC_ERRORS: dict[int, type[RpcError]] = {
     -32700: InvalidRequest,
     -32600: InvalidRequest,
@@ -162,7 +164,7 @@ RPC_ERRORS: dict[int, type[RpcError]] = {
     -32005: RateLimited,
     -32006: BadSignature,
     -32007: WrongChain,
-    -32008: Expired,
+    EXPIRED_CODE: Expired,
     -32009: Duplicate,
     -32010: NotPermitted,
     -32011: Reverted,

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -103,6 +107,27 @@ class FakeNode:
             await socket.send_json(item)
         await socket.close()
         return socket
+
+
+@contextmanager
+def serve(methods: dict[str, Handler]) -> Iterator[FakeNode]:
+    """Run a fake node in a thread of its own: for commands that have their own loop."""
+    started: Future[tuple[FakeNode, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        async with FakeNode(methods) as node:
+            started.set_result((node, asyncio.get_running_loop(), stop))
+            await stop.wait()
+
+    thread = threading.Thread(target=asyncio.run, args=(run(),))
+    thread.start()
+    node, loop, stop = started.result(timeout=10)
+    try:
+        yield node
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
 
 
 def make_status(**changes: Any) -> dict[str, Any]:

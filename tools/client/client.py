@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from functools import partial
 from types import TracebackType
 from typing import Any
@@ -342,15 +343,23 @@ class Client:
             if cursor is None:
                 return
 
-    def subscribe(
+    async def subscribe(
         self,
         topic: str,
         *,
         filter_: Mapping[str, Any] | None = None,
         from_height: int | None = None,
     ) -> AsyncGenerator[Notification, None]:
-        """Yield blocks, transactions or events for ever, over broken links too."""
-        return subscribe(self.transport, topic, filter_=filter_, from_height=from_height)
+        """Yield blocks, transactions or events for ever, over broken links too.
+
+        Without ``from_height`` from the next block on.
+        """
+        if from_height is None:
+            from_height = (await self.status()).height + 1
+        stream = subscribe(self.transport, topic, filter_=filter_, from_height=from_height)
+        async with aclosing(stream):
+            async for notification in stream:
+                yield notification
 
     async def _call(
         self, method: str, params: Mapping[str, Any], timeout_s: float | None

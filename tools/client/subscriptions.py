@@ -13,12 +13,16 @@ from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from primitives.errors import CarbonodeError
-from tools.client.errors import BadAnswer, SubscriptionClosed, make_rpc_error
+from tools.client.errors import BadAnswer, RateLimited, SubscriptionClosed, Syncing, make_rpc_error
 from tools.client.results import Notification, get_integer, get_member, get_object
 from tools.client.transport import Socket, Transport
 
 REASONS_FINAL = frozenset({"unsubscribed", "pruned"})
 """A subscription that ended so cannot go on from where it stood."""
+
+
+REFUSALS_MAX = 20
+"""How often a node that limits us or is syncing is asked again."""
 
 
 class _Interrupted(CarbonodeError):
@@ -28,7 +32,7 @@ class _Interrupted(CarbonodeError):
 class Progress:
     """What has been delivered: the last height, and the cursors seen at that height."""
 
-    def __init__(self, from_height: int | None) -> None:
+    def __init__(self, from_height: int) -> None:
         self.next_height = from_height
         self.cursor: str | None = None
         self._seen: set[str] = set()
@@ -36,7 +40,7 @@ class Progress:
     def accept(self, notification: Notification) -> bool:
         """Whether the item is new; remembers it. Holds one height's cursors at most."""
         height = get_integer(notification.item, "height")
-        if self.next_height is not None and height < self.next_height:
+        if height < self.next_height:
             return False
         if height != self.next_height:
             self._seen.clear()
@@ -53,7 +57,7 @@ async def subscribe(
     topic: str,
     *,
     filter_: Mapping[str, Any] | None = None,
-    from_height: int | None = None,
+    from_height: int,
 ) -> AsyncGenerator[Notification, None]:
     """Yield the items of ``topic`` ("blocks", "transactions", "events") for ever.
 
@@ -61,6 +65,7 @@ async def subscribe(
     node accepts a connection, or the typed RpcError of event_subscribe.
     """
     progress = Progress(from_height)
+    failures = 0
     while True:
         socket = await transport.open_websocket()
         try:
@@ -68,19 +73,24 @@ async def subscribe(
             while True:
                 notification = _read(await _receive(socket), progress)
                 if notification is not None and progress.accept(notification):
+                    failures = 0
                     yield notification
         except _Interrupted:
             transport.fail_over()
+        except (RateLimited, Syncing):
+            if failures >= REFUSALS_MAX:
+                raise
+            transport.fail_over()
         finally:
             await socket.close()
+        # The first time at once; a node that keeps ending it is asked more and more seldom.
+        failures += 1
+        if failures > 1:
+            await transport.back_off(failures - 1)
 
 
-async def _start(
-    socket: Socket, topic: str, filter_: Mapping[str, Any], from_height: int | None
-) -> None:
-    params: dict[str, Any] = {"topic": topic, "filter": dict(filter_)}
-    if from_height is not None:
-        params["fromHeight"] = from_height
+async def _start(socket: Socket, topic: str, filter_: Mapping[str, Any], from_height: int) -> None:
+    params = {"topic": topic, "filter": dict(filter_), "fromHeight": from_height}
     request = {"jsonrpc": "2.0", "id": 0, "method": "event_subscribe", "params": params}
     await _send(socket, json.dumps(request))
     answer = await _receive(socket)

@@ -153,7 +153,7 @@ class Transport:
                 refusals += 1
                 if refusals > policy.refusals_max:
                     raise
-                await self._back_off(refusals, refusal.retry_after_ms)
+                await self.back_off(refusals, refusal.retry_after_ms)
                 continue
             except Syncing:
                 if len(self._endpoints) == 1 or tries >= len(self._endpoints):
@@ -166,7 +166,7 @@ class Transport:
             if tries >= policy.rounds_max * len(self._endpoints):
                 raise NodeUnreachable("no node answers", endpoints=failures)
             if tries % len(self._endpoints) == 0:
-                await self._back_off(tries // len(self._endpoints), None)
+                await self.back_off(tries // len(self._endpoints))
 
     async def get(self, path: str, endpoint: str | None = None) -> tuple[int, bytes]:
         """Return status and body of a GET on one endpoint; no retry: for probes."""
@@ -214,7 +214,7 @@ class Transport:
                 failures[endpoint] = _describe(error)
             self.fail_over()
             if number % len(self._endpoints) == 0:
-                await self._back_off(number // len(self._endpoints), None)
+                await self.back_off(number // len(self._endpoints))
         raise NodeUnreachable("no node accepts a WebSocket", endpoints=failures)
 
     async def _post_once(self, endpoint: str, body: bytes, timeout_s: float | None) -> bytes:
@@ -234,7 +234,7 @@ class Transport:
                 raise BadAnswer("not a JSON-RPC endpoint", url=endpoint, status=response.status)
             return content
 
-    async def _back_off(self, attempt: int, asked_ms: int | None) -> None:
+    async def back_off(self, attempt: int, asked_ms: int | None = None) -> None:
         """Wait as asked, or exponentially; with jitter, so that clients spread out."""
         policy = self._policy
         if asked_ms is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.tools.fake_node import FakeNode, make_closed, make_next
+from tests.unit.tools.fake_node import FakeNode, make_closed, make_next, make_status
 from tools.client.client import Client
 from tools.client.errors import NodeUnreachable, SubscriptionClosed
 from tools.client.transport import RetryPolicy
@@ -20,7 +20,7 @@ def collect(
     scripts: list[list[dict[str, Any]]], count: int, from_height: int | None = None
 ) -> tuple[list[str], list[dict[str, Any]]]:
     async def work() -> tuple[list[str], list[dict[str, Any]]]:
-        async with FakeNode() as node:
+        async with FakeNode({"chain_status": lambda params: make_status(height=4)}) as node:
             node.socket_scripts = scripts
             async with Client(node.url, policy=QUICK) as client:
                 cursors: list[str] = []
@@ -36,7 +36,7 @@ def collect(
 def test_items_come_in_order_with_their_cursors() -> None:
     cursors, asked = collect([[make_next("5-0", 5), make_next("5-1", 5), make_next("6-0", 6)]], 3)
     assert cursors == ["5-0", "5-1", "6-0"]
-    assert asked == [{"topic": "events", "filter": {}}]
+    assert asked == [{"topic": "events", "filter": {}, "fromHeight": 5}]
 
 
 def test_after_a_broken_link_it_goes_on_where_it_stood() -> None:
@@ -63,6 +63,12 @@ def test_older_items_than_asked_for_are_dropped() -> None:
     cursors, asked = collect([[make_next("2-0", 2), make_next("3-0", 3)]], 1, from_height=3)
     assert cursors == ["3-0"]
     assert asked == [{"topic": "events", "filter": {}, "fromHeight": 3}]
+
+
+def test_a_break_before_the_first_item_leaves_no_gap() -> None:
+    cursors, asked = collect([[], [make_next("5-0", 5)]], 1)
+    assert cursors == ["5-0"]
+    assert [item["fromHeight"] for item in asked] == [5, 5]
 
 
 def test_an_end_for_good_is_an_error() -> None:

@@ -78,7 +78,6 @@ class Admission:
         verifier: SignatureVerifier,
         rules: CommittedRules,
         metrics: Metrics,
-        on_admitted: OnAdmitted,
     ) -> None:
         self._chain_id = chain_id
         self._mempool = mempool
@@ -86,10 +85,14 @@ class Admission:
         self._verifier = verifier
         self._rules = rules
         self._metrics = metrics
-        self._on_admitted = on_admitted
+        self._on_admitted: OnAdmitted | None = None
         self._checking: dict[TransactionId, None] = {}
         self._settled = asyncio.Event()
         self.refused: dict[str, int] = {reason.value: 0 for reason in RefusalReason}
+
+    def attach(self, on_admitted: OnAdmitted) -> None:
+        """Name who is told of new transactions in the pool."""
+        self._on_admitted = on_admitted
 
     def is_checking(self, transaction_id: TransactionId) -> bool:
         """Whether its signature is being verified at this moment."""
@@ -203,7 +206,8 @@ class Admission:
             refusals.append(refusal)
         if admitted:
             self._metrics.admitted.labels(origin).inc(len(admitted))
-            self._on_admitted(admitted, origin)
+            if self._on_admitted is not None:
+                self._on_admitted(admitted, origin)
         self._settled.set()
         self._settled = asyncio.Event()
         return refusals

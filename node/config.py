@@ -12,7 +12,7 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,6 +26,8 @@ CONFIG_BYTES_MAX = 1024 * 1024
 """A hundred peers with certificates are 100 KB."""
 PEERS_MAX = 2 * limits.VALIDATORS_MAX
 """Validators and observers that one node lists."""
+CERTIFICATE_BYTES_MAX = 4 * 1024
+"""Ours have about 450 bytes."""
 MEBIBYTE = 1024 * 1024
 
 
@@ -80,7 +82,10 @@ class RpcSection:
     client_transactions_per_second: int = _integer(20_000, 1, 10_000_000)
     subscriptions_max: int = _integer(1_000, 1, 100_000)
     connection_subscriptions_max: int = _integer(16, 1, 1_000)
-    subscriber_queue_items: int = _integer(10_000, 16, 1_000_000)
+    subscriber_lag_blocks_max: int = _integer(200, 1, 1_000_000)
+    """A subscriber that had reached the tip and falls back so far is closed."""
+    subscriber_send_timeout_ms: int = _integer(10_000, 10, 600_000)
+    """A subscriber that takes nothing for so long is closed."""
     waiters_max: int = _integer(50_000, 1, 1_000_000)
 
 
@@ -120,6 +125,12 @@ class PeerSection:
     host: str
     port: int
     certificate: str
+    """DER as ``0x`` hex (``p2p.tls.make_certificate``)."""
+
+    @property
+    def certificate_bytes(self) -> bytes:
+        """The certificate as p2p wants it."""
+        return bytes.fromhex(self.certificate.removeprefix("0x"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,11 +233,6 @@ def render_config(config: NodeConfig) -> str:
             "",
         ]
     return "\n".join(lines)
-
-
-def replace_rpc_port(config: NodeConfig, port: int) -> NodeConfig:
-    """Return ``config`` with another RPC port (0: the system chooses)."""
-    return replace(config, rpc=replace(config.rpc, port=port))
 
 
 def _read(path: Path) -> str:
@@ -376,7 +382,7 @@ def _build_peers(content: list[dict[str, Any]]) -> tuple[PeerSection, ...]:
                 public_key=_parse_key(item["public_key"], number),
                 host=item["host"],
                 port=item["port"],
-                certificate=item["certificate"],
+                certificate=_check_certificate(item["certificate"], number),
             )
         )
     return tuple(peers)
@@ -390,6 +396,16 @@ def _parse_key(text: str, number: int) -> Address:
     if len(key) != limits.ADDRESS_BYTES:
         raise ConfigError("public_key is 0x and 64 hex digits", peer=number, value=text[:80])
     return Address(key)
+
+
+def _check_certificate(text: str, number: int) -> str:
+    try:
+        size = len(bytes.fromhex(text.removeprefix("0x")))
+    except ValueError:
+        size = 0
+    if not 0 < size <= CERTIFICATE_BYTES_MAX:
+        raise ConfigError("certificate is 0x and the hex of its DER", peer=number, bytes=size)
+    return text
 
 
 def _check_whole(config: NodeConfig) -> None:

@@ -100,7 +100,6 @@ class Driver:
         links: Links,
         clock: Clock,
         metrics: Metrics,
-        on_behind: OnBehind,
     ) -> None:
         self._replica = replica
         self._journal = journal
@@ -110,7 +109,7 @@ class Driver:
         self._links = links
         self._clock = clock
         self._metrics = metrics
-        self._on_behind = on_behind
+        self._on_behind: OnBehind | None = None
         self._messages: deque[_Message] = deque()
         self._inputs: deque[Input] = deque()
         self._imports: deque[_Import] = deque()
@@ -121,6 +120,10 @@ class Driver:
         self._running: dict[Hash, asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
         self._seen_at_s = 0.0
+
+    def attach(self, on_behind: OnBehind) -> None:
+        """Name who fetches blocks when consensus says that we are behind."""
+        self._on_behind = on_behind
 
     # -- inputs
 
@@ -232,7 +235,8 @@ class Driver:
             case Accuse():
                 self._accuse(effect)
             case Behind():
-                self._on_behind(effect)
+                if self._on_behind is not None:
+                    self._on_behind(effect)
             case Halt():
                 self._halt(effect)
             case _:

@@ -61,7 +61,6 @@ class ConsensusInput(Protocol):
 
 ServeRequest = Callable[[Address, FrameKind, bytes], None]
 """Answers GET_BODY and GET_BLOCKS."""
-PeerChange = Callable[[Address, bool], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,6 @@ class Links:
         self._driver: ConsensusInput | None = None
         self._admission: Admission | None = None
         self._serve: ServeRequest | None = None
-        self._peer_change: PeerChange | None = None
         self._batches: deque[_Batch] = deque()
         self._batch_arrived = asyncio.Event()
         self._outgoing: list[bytes] = []
@@ -97,13 +95,11 @@ class Links:
         driver: ConsensusInput,
         admission: Admission,
         serve: ServeRequest,
-        peer_change: PeerChange,
     ) -> None:
         """Name the receivers; before the network is opened."""
         self._driver = driver
         self._admission = admission
         self._serve = serve
-        self._peer_change = peer_change
 
     # -- from the network
 
@@ -125,8 +121,6 @@ class Links:
         self._perform(self._gossip.on_peer(peer, up, self._clock()))
         if not up:
             self.requests.on_peer_down(peer)
-        if self._peer_change is not None:
-            self._peer_change(peer, up)
         self._metrics.peers.set(len(self._network.connected))
 
     # -- to the network

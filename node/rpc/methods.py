@@ -99,19 +99,21 @@ _TRANSACTIONS = (
         "A final transaction with its receipt and events, and the proof of both.",
         (_ID, Param("proof", Boolean(), "whether to add the proof", True)),
         "{id, height, index, blockHash, timeMs, sender, nonce, validUntil, gasLimit, calls, "
-        "encoded, receipt, events, proof: {header, headerEncoded, transactionPath, "
-        "transactionCount, execution, executionEncoded, receiptEncoded, receiptPath, "
-        "certificate, certificateEncoded}}",
+        "encoded, receipt, events: [{index, contract, name, fields, encoded, path?}], "
+        "proof: {header, headerEncoded, transactionPath, transactionCount, execution, "
+        "executionEncoded, receiptEncoded, receiptPath, eventCount, certificate, "
+        "certificateEncoded}}",
     ),
     Method(
         "tx_search",
-        "Final transactions of a sender, latest first.",
+        "Final transactions of a sender or with a call to a contract, latest first.",
         (
-            Param("sender", Hex(limits.ADDRESS_BYTES), "account"),
+            Param("sender", Hex(limits.ADDRESS_BYTES), "account", None),
             _LIMIT,
             _CURSOR,
+            Param("contract", _NAME, "contract name, instead of sender", None),
         ),
-        "{items: [{id, height, index}], nextCursor}",
+        "{items: [{id, height, index, status, code}], nextCursor}",
     ),
 )
 
@@ -179,7 +181,9 @@ _NETWORK = (
         "consensus_status",
         "What consensus is doing, and why it waits.",
         (),
-        "{height, view, phase, leader, isValidator, votes, timers, peers, halted}",
+        "{height, view, phase, role, isValidator, leader, quorum, proposal, bodyReady, executed, "
+        "preparedView, timers, votes: [{phase, view, blockHash, execHash, validators}], "
+        "viewChanges, peers, accused, halted, why, syncTarget}",
     ),
     Method(
         "validator_list",
@@ -197,6 +201,12 @@ _NETWORK = (
 )
 
 _EVENTS = (
+    Method(
+        "event_search",
+        "Final events of a contract, oldest first.",
+        (_CONTRACT, Param("name", _NAME, "event name", None), _LIMIT, _CURSOR),
+        "{items: [{height, index, transactionIndex, contract, name, fields}], nextCursor}",
+    ),
     Method(
         "event_subscribe",
         "Follow blocks, transactions or events; with fromHeight, from the past on.",

@@ -1,0 +1,181 @@
+"""A whole node: starts its parts, owns every task, stops cleanly.
+
+One TaskGroup owns all tasks; a part that fails takes the node down with a named
+reason, because a node with a broken part must not vote. SIGTERM and SIGINT end it: no
+new requests, links closed, the block being written finished, files released.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import time
+from collections.abc import Sequence
+from types import TracebackType
+
+from node.logs import log_event
+from node.parts import Parts
+from node.rpc.server import RpcServer
+from node.rpc.service import RpcService
+from p2p.frames import FrameKind, decode_request
+from p2p.peers import Offence
+from primitives.hashing import Address
+from primitives.transaction import Transaction
+
+LAG_PERIOD_S = 0.5
+SIZE_PERIOD_S = 30.0
+GC_THRESHOLDS = (50_000, 20, 50)
+"""Collections are rare and cheap after ``gc.freeze``: the node makes few cycles."""
+SERVING_MAX = 16
+"""Block requests answered at once; more are not answered, and peers ask elsewhere."""
+
+_log = logging.getLogger("carbonode.node")
+
+
+class Node:
+    """A running node: ``async with Node(parts) as node: await node.wait()``."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self._stop = asyncio.Event()
+        self._started = asyncio.Event()
+        self._owner: asyncio.Task[None] | None = None
+        self._serving = 0
+        self.rpc = RpcServer(RpcService(parts, self.stop), parts.config.rpc)
+
+    async def __aenter__(self) -> Node:
+        """Return when the node listens; raises what kept it from starting."""
+        self._owner = asyncio.create_task(self._run())
+        started = asyncio.create_task(self._started.wait())
+        await asyncio.wait({self._owner, started}, return_when=asyncio.FIRST_COMPLETED)
+        started.cancel()
+        if self._owner.done():
+            self._owner.result()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+        if self._owner is not None:
+            await asyncio.wait({self._owner})
+
+    async def wait(self) -> None:
+        """Return when the node was told to stop; raise what broke it."""
+        if self._owner is not None:
+            await self._owner
+
+    def stop(self) -> None:
+        """Begin a clean stop; harmless when repeated."""
+        self._stop.set()
+
+    async def _run(self) -> None:
+        parts = self.parts
+        parts.links.attach(parts.driver, parts.admission, self._serve)
+        parts.admission.attach(self._on_admitted)
+        parts.network.attach(parts.links)
+        parts.metrics.watch_gc()
+        try:
+            async with parts.network, self.rpc, asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(work, name=name)
+                    for name, work in (
+                        ("driver", parts.driver.run()),
+                        ("links", parts.links.run()),
+                        ("gossip", parts.links.run_ticks()),
+                        ("sync", parts.sync.run()),
+                        ("indexer", parts.indexer.run()),
+                        ("lag", self._measure_lag()),
+                        ("sizes", self._measure_sizes()),
+                    )
+                ]
+                self._log_start()
+                _settle_memory()
+                self._started.set()
+                await self._stop.wait()
+                log_event(_log, logging.INFO, "stopping", height=parts.state.height)
+                for task in tasks:
+                    task.cancel()
+        finally:
+            parts.metrics.unwatch_gc()
+            parts.close()
+            log_event(_log, logging.INFO, "stopped")
+
+    def _log_start(self) -> None:
+        parts = self.parts
+        log_event(
+            _log,
+            logging.INFO,
+            "started",
+            chain=parts.genesis.chain_name,
+            chain_id=parts.chain_id,
+            height=parts.state.height,
+            key=parts.key.public_key,
+            p2p=parts.network.listening,
+            rpc=self.rpc.address,
+            admin=self.rpc.admin_address,
+        )
+        if parts.recovered.reason:
+            log_event(_log, logging.WARNING, "not voting yet", reason=parts.recovered.reason)
+        if parts.config.node.signer_record_lost:
+            log_event(_log, logging.WARNING, "the operator says the last-signed record is lost")
+
+    def _on_admitted(self, admitted: Sequence[Transaction], origin: str) -> None:
+        parts = self.parts
+        parts.metrics.mempool_transactions.set(len(parts.mempool))
+        parts.metrics.mempool_bytes.set(parts.mempool.bytes)
+        parts.driver.on_transactions()
+        if origin == "rpc":
+            parts.links.spread([transaction.encoded for transaction in admitted])
+
+    def _serve(self, peer: Address, kind: FrameKind, payload: bytes) -> None:
+        """Answer a peer's question; reading blocks happens off the event loop."""
+        parts, decoded = self.parts, decode_request(payload)
+        if decoded is None or kind not in (FrameKind.GET_BODY, FrameKind.GET_BLOCKS):
+            parts.links.report(peer, Offence.PROTOCOL, f"unexpected {kind.name}")
+            return
+        request_id, body = decoded
+        if kind is FrameKind.GET_BODY:
+            self._answer(peer, FrameKind.BODY, parts.bodies.serve(request_id, body))
+        elif self._serving < SERVING_MAX:
+            self._serving += 1
+            job = asyncio.get_running_loop().run_in_executor(
+                None, parts.block_server.serve, request_id, body
+            )
+            job.add_done_callback(lambda done: self._on_served(peer, done))
+
+    def _on_served(self, peer: Address, done: asyncio.Future[bytes | None]) -> None:
+        self._serving -= 1
+        if not done.cancelled() and done.exception() is None:
+            self._answer(peer, FrameKind.BLOCKS, done.result())
+
+    def _answer(self, peer: Address, kind: FrameKind, payload: bytes | None) -> None:
+        if payload is None:
+            self.parts.links.report(peer, Offence.PROTOCOL, f"malformed question for {kind.name}")
+        else:
+            self.parts.network.send(peer, kind, payload)
+
+    async def _measure_lag(self) -> None:
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(LAG_PERIOD_S)
+            late_s = time.monotonic() - before - LAG_PERIOD_S
+            self.parts.metrics.loop_lag.set(max(late_s, 0.0))
+
+    async def _measure_sizes(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            sizes = await loop.run_in_executor(None, self.parts.chain.compute_sizes)
+            self.parts.metrics.database_bytes.set(sum(sizes.values()))
+            await asyncio.sleep(SIZE_PERIOD_S)
+
+
+def _settle_memory() -> None:
+    """Take what exists now out of garbage collection's sight (DESIGN.md, "Speed")."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)

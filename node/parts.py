@@ -1,0 +1,225 @@
+"""Builds the parts of a node from its home folder, and takes them apart again.
+
+Everything that touches the disk at start happens here, in one order: the last-signed
+record and vote log, the chain, the genesis if the chain has not begun, the indexes,
+then consensus from what the log says. No tasks are started.
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from consensus.recovery import Recovered, recover
+from consensus.replica import Replica, ReplicaConfig
+from node.admission import Admission
+from node.bodies import Bodies
+from node.clock import Clock
+from node.committed import CommittedState
+from node.committer import Committer
+from node.config import NodeConfig, PeerSection
+from node.driver import Driver
+from node.execution import ExecutionWorker, apply_genesis
+from node.indexer import Indexer
+from node.journal import SIGNER_FILE, Journal
+from node.links import Links
+from node.mempool import IdCache, Mempool, MempoolLimits
+from node.metrics import Metrics
+from node.notify import Notifier
+from node.proposer import Proposer
+from node.signatures import SignatureVerifier
+from node.sync import BlockServer, Sync
+from p2p.gossip import Gossip
+from p2p.network import Network
+from p2p.peers import PeerAddress
+from primitives.genesis import Genesis, compute_chain_id
+from primitives.hashing import Address, Hash
+from primitives.keys import PrivateKey
+from storage.chain import ChainStore
+from storage.indexes import IndexStore
+from vm.machine import Machine
+
+CHAIN_FOLDER = "chain"
+INDEX_FOLDER = "index"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything that one node consists of; ``close`` releases files and threads."""
+
+    config: NodeConfig
+    genesis: Genesis
+    chain_id: Hash
+    key: PrivateKey
+    clock: Clock
+    metrics: Metrics
+    chain: ChainStore
+    index: IndexStore
+    journal: Journal
+    state: CommittedState
+    mempool: Mempool
+    admission: Admission
+    notifier: Notifier
+    network: Network
+    links: Links
+    bodies: Bodies
+    driver: Driver
+    sync: Sync
+    indexer: Indexer
+    block_server: BlockServer
+    recovered: Recovered
+    resources: ExitStack
+
+    def close(self) -> None:
+        """Release everything, last opened first."""
+        self.resources.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Stores:
+    journal: Journal
+    chain: ChainStore
+    index: IndexStore
+    state: CommittedState
+    worker: ExecutionWorker
+
+
+def open_parts(config: NodeConfig, genesis: Genesis, key: PrivateKey) -> Parts:
+    """Open the home folder's stores and build the node on them.
+
+    Raises storage errors, GenesisError, ConsensusError; nothing stays open then.
+    """
+    with ExitStack() as stack:
+        parts = _build(config, genesis, key, stack)
+        stack.pop_all()
+    return parts
+
+
+def _open_stores(
+    config: NodeConfig, genesis: Genesis, chain_id: Hash, metrics: Metrics, stack: ExitStack
+) -> _Stores:
+    data, signer = config.data_path, config.signer_path
+    is_first_start = not (data / CHAIN_FOLDER).exists() and not (signer / SIGNER_FILE).exists()
+    data.mkdir(parents=True, exist_ok=True)
+    journal = Journal.open(data, signer, is_first_start=is_first_start)
+    stack.callback(journal.close)
+    chain = stack.enter_context(ChainStore.open(data / CHAIN_FOLDER, chain_id))
+    machine = Machine(genesis.params.vm_version)
+    apply_genesis(chain, machine, genesis)
+    index = IndexStore.open(data / INDEX_FOLDER, chain_id)
+    stack.callback(index.close)
+    state = CommittedState.open(chain, journal)
+    stack.callback(state.close)
+    worker = ExecutionWorker(chain, machine, metrics)
+    stack.callback(worker.close)
+    return _Stores(journal, chain, index, state, worker)
+
+
+def _build(config: NodeConfig, genesis: Genesis, key: PrivateKey, stack: ExitStack) -> Parts:
+    resources = ExitStack()
+    stack.callback(resources.close)
+    chain_id, clock, metrics = compute_chain_id(genesis), Clock(), Metrics()
+    rng = random.Random(secrets.randbits(64))
+    stores = _open_stores(config, genesis, chain_id, metrics, resources)
+    state, tip = stores.state, stores.state.tip
+    replayed = stores.journal.replay(tip.height + 1)
+    recovered = recover(chain_id, tip, replayed.records, replayed.last_signed)
+    replica = Replica(
+        ReplicaConfig(chain_id, key, vote_anyway=config.node.signer_record_lost), tip, recovered
+    )
+    network = _make_network(config, chain_id, key, state, clock)
+    links = Links(network, Gossip(key.public_key, rng), metrics, clock.monotonic_s)
+    pool = config.mempool
+    mempool = Mempool(
+        MempoolLimits(pool.transactions_max, pool.bytes_max, pool.sender_transactions_max)
+    )
+    mempool.commit(tip.height, ())
+    ids, notifier = IdCache(pool.recent_ids_max), Notifier(config.rpc.waiters_max)
+    verifier = SignatureVerifier(config.workers.signature_threads)
+    resources.callback(verifier.close)
+    admission = Admission(chain_id, mempool, ids, verifier, state, metrics)
+    bodies = Bodies(
+        chain_id,
+        mempool,
+        admission,
+        state,
+        links.requests,
+        lambda: network.connected,
+        links.report,
+        rng,
+    )
+    for body in replayed.bodies:
+        bodies.restore(body.transactions)
+    committer = Committer(state, stores.worker, stores.journal, mempool, ids, notifier, metrics)
+    driver = Driver(
+        replica, stores.journal, committer, bodies, Proposer(mempool), links, clock, metrics
+    )
+    sync = Sync(
+        chain_id,
+        state,
+        links.requests,
+        lambda: network.connected,
+        links.report,
+        driver.import_block,
+        rng,
+    )
+    driver.attach(sync.on_behind)
+    indexer = Indexer(stores.chain, stores.index, notifier, metrics)
+    resources.callback(indexer.close)
+    return Parts(
+        config=config,
+        genesis=genesis,
+        chain_id=chain_id,
+        key=key,
+        clock=clock,
+        metrics=metrics,
+        chain=stores.chain,
+        index=stores.index,
+        journal=stores.journal,
+        state=state,
+        mempool=mempool,
+        admission=admission,
+        notifier=notifier,
+        network=network,
+        links=links,
+        bodies=bodies,
+        driver=driver,
+        sync=sync,
+        indexer=indexer,
+        block_server=BlockServer(stores.chain),
+        recovered=recovered,
+        resources=resources,
+    )
+
+
+def _make_network(
+    config: NodeConfig,
+    chain_id: Hash,
+    key: PrivateKey,
+    state: CommittedState,
+    clock: Clock,
+) -> Network:
+    validators = {member.public_key for member in state.validators.members}
+    peers = [_make_peer(peer, validators) for peer in config.peers]
+    return Network(
+        key,
+        (config.p2p.host, config.p2p.port),
+        peers,
+        chain_id=chain_id,
+        is_validator=key.public_key in validators,
+        get_height=lambda: state.height,
+        clock=clock.monotonic_s,
+    )
+
+
+def _make_peer(peer: PeerSection, validators: set[Address]) -> PeerAddress:
+    return PeerAddress(
+        name=peer.name,
+        public_key=peer.public_key,
+        host=peer.host,
+        port=peer.port,
+        certificate=peer.certificate_bytes,
+        is_validator=peer.public_key in validators,
+    )

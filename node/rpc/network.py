@@ -1,0 +1,146 @@
+"""consensus_*, validator_*, net_*, mempool_* and admin_*: what operators ask."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import Any
+
+from node.parts import Parts
+from node.rpc.ratelimit import Client
+from node.rpc.render import to_hex
+from p2p.peers import PeerInfo
+from primitives.params import compute_epoch
+
+
+class NetworkMethods:
+    """Handlers of what concerns the node itself."""
+
+    def __init__(self, parts: Parts, stop: Callable[[], None]) -> None:
+        self._parts = parts
+        self._stop = stop
+
+    async def consensus_status(self, _params: dict[str, Any], _client: Client) -> dict[str, Any]:
+        seen = self._parts.driver.describe()
+        return {
+            "height": seen.height,
+            "view": seen.view,
+            "phase": seen.phase,
+            "role": seen.role,
+            "isValidator": seen.role == "validator",
+            "leader": seen.leader,
+            "quorum": seen.quorum,
+            "validators": seen.validators,
+            "proposal": seen.proposal,
+            "bodyReady": seen.body_ready,
+            "executed": seen.executed,
+            "preparedView": seen.prepared_view,
+            "timers": {"view": {"inMs": seen.view_timer_in_ms}},
+            "votes": [
+                {
+                    "phase": group.phase,
+                    "view": group.view,
+                    "blockHash": group.block_hash,
+                    "execHash": group.exec_hash,
+                    "validators": list(group.validators),
+                }
+                for group in seen.groups
+            ],
+            "viewChanges": dict(seen.view_changes),
+            "peers": [
+                {
+                    "peer": peer.peer,
+                    "height": peer.height,
+                    "view": peer.view,
+                    "heardMsAgo": peer.heard_ms_ago,
+                    "lastError": peer.last_error,
+                }
+                for peer in seen.peers
+            ],
+            "accused": list(seen.accused),
+            "halted": seen.phase == "halted",
+            "why": seen.why,
+            "syncTarget": self._parts.sync.target,
+        }
+
+    async def list_validators(self, _params: dict[str, Any], _client: Client) -> dict[str, Any]:
+        parts = self._parts
+        validators, height = parts.state.validators, parts.state.height
+        linked = set(parts.network.connected)
+        return {
+            "height": height,
+            "epoch": compute_epoch(height + 1, parts.state.params.epoch_blocks),
+            "quorum": validators.quorum,
+            "faultyMax": validators.faulty_max,
+            "validatorsHash": to_hex(validators.hash),
+            "validators": [
+                {
+                    "index": index,
+                    "name": member.name,
+                    "publicKey": to_hex(member.public_key),
+                    "connected": None
+                    if member.public_key == parts.key.public_key
+                    else member.public_key in linked,
+                }
+                for index, member in enumerate(validators.members)
+            ],
+        }
+
+    async def list_peers(self, _params: dict[str, Any], _client: Client) -> dict[str, Any]:
+        parts = self._parts
+        return {
+            "nodeKey": to_hex(parts.key.public_key),
+            "listening": "{}:{}".format(*parts.network.listening),
+            "items": [_show_peer(peer) for peer in parts.network.describe()],
+        }
+
+    async def mempool_status(self, _params: dict[str, Any], _client: Client) -> dict[str, Any]:
+        mempool = self._parts.mempool
+        return {
+            "transactions": len(mempool),
+            "bytes": mempool.bytes,
+            "transactionsMax": mempool.limits.transactions_max,
+            "bytesMax": mempool.limits.bytes_max,
+            "senderTransactionsMax": mempool.limits.sender_transactions_max,
+            "rejected": dict(self._parts.admission.refused),
+        }
+
+    async def admin_stop(self, _params: dict[str, Any], _client: Client) -> dict[str, Any]:
+        # Answer first: the connection is closed by what this starts.
+        asyncio.get_running_loop().call_later(0.05, self._stop)
+        return {"stopping": True}
+
+    async def admin_status(self, _params: dict[str, Any], _client: Client) -> dict[str, Any]:
+        return {
+            "pid": os.getpid(),
+            "height": self._parts.state.height,
+            "tasks": len(asyncio.all_tasks()),
+        }
+
+
+def _show_peer(peer: PeerInfo) -> dict[str, Any]:
+    return {
+        "name": peer.name,
+        "publicKey": to_hex(peer.public_key),
+        "address": peer.address,
+        "isValidator": peer.is_validator,
+        "state": peer.state,
+        "direction": peer.direction,
+        "height": peer.height,
+        "connectedS": _round(peer.connected_s),
+        "idleS": _round(peer.idle_s),
+        "roundTripMs": _round(peer.round_trip_ms),
+        "bytesIn": peer.bytes_in,
+        "bytesOut": peer.bytes_out,
+        "queuedBytes": peer.queued_bytes,
+        "droppedFrames": peer.dropped_frames,
+        "connects": peer.connects,
+        "lastError": peer.last_error,
+        "bannedS": _round(peer.banned_s),
+        "bans": peer.bans,
+    }
+
+
+def _round(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)

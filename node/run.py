@@ -1,0 +1,125 @@
+"""Runs one node in this process: ``carbonode start`` and ``python -m node``.
+
+Reads the home folder, sets up logs and signals, runs the node, and turns whatever
+ended it into a sentence and an exit code that a supervisor can act on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import uvloop
+
+from node.committer import DivergenceError
+from node.config import ConfigError, NodeConfig, load_config
+from node.driver import HaltError
+from node.logs import close_logs, log_event, open_logs
+from node.node import Node
+from node.parts import open_parts
+from primitives.errors import CarbonodeError, GenesisError, KeyFormatError
+from primitives.genesis import Genesis, load_genesis
+from primitives.keys import PrivateKey
+from storage.errors import StorageError
+
+EXIT_OK = 0
+EXIT_BUG = 1
+"""An error that nobody foresaw; the log has the traceback."""
+EXIT_CONFIG = 2
+"""Configuration, genesis or key cannot be used: nothing was touched."""
+EXIT_STORAGE = 3
+"""Disk or database: full, damaged, locked, or of another chain."""
+EXIT_HALTED = 4
+"""This node computed something else than a quorum. Do not just restart it."""
+EXIT_SYSTEM = 5
+"""A port is taken, memory ran out, or the operating system refused something."""
+
+_log = logging.getLogger("carbonode.run")
+
+
+def run_node(home: Path | str, overrides: Mapping[str, str] | None = None) -> int:
+    """Run the node in ``home`` until a signal; return the exit code.
+
+    ``overrides`` maps ``table.key`` to text, as flags do (see ``node.config``).
+    """
+    try:
+        config = load_config(Path(home), os.environ, overrides)
+        genesis, key = read_genesis(config), read_key(config)
+    except (ConfigError, GenesisError, KeyFormatError) as error:
+        print(f"carbonode: {error.code}: {error}", file=sys.stderr)
+        return EXIT_CONFIG
+    path = config.home / config.log.file if config.log.file else None
+    handler = open_logs(config.node.name, config.log.level, config.log.format, path)
+    try:
+        uvloop.run(_run(config, genesis, key))
+    except BaseExceptionGroup as group:
+        return _explain(_find_cause(group))
+    except KeyboardInterrupt:
+        return EXIT_OK
+    except Exception as error:
+        return _explain(error)
+    finally:
+        close_logs(handler)
+    return EXIT_OK
+
+
+def read_genesis(config: NodeConfig) -> Genesis:
+    """Return the genesis of the home folder. Raises GenesisError."""
+    try:
+        return load_genesis(config.genesis_path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise GenesisError(f"cannot read: {error}", path=str(config.genesis_path)) from None
+
+
+def read_key(config: NodeConfig) -> PrivateKey:
+    """Return the node's key. Raises KeyFormatError, also when others may read the file."""
+    path = config.key_path
+    try:
+        if path.stat().st_mode & 0o077:
+            raise KeyFormatError("others can read the key: chmod 600", path=str(path))
+        return PrivateKey.from_hex(path.read_text(encoding="ascii"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise KeyFormatError(f"cannot read: {error}", path=str(path)) from None
+
+
+async def _run(config: NodeConfig, genesis: Genesis, key: PrivateKey) -> None:
+    parts = open_parts(config, genesis, key)
+    node = Node(parts)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, node.stop)
+    async with node:
+        await node.wait()
+
+
+def _find_cause(error: BaseException) -> BaseException:
+    """Return the first error inside groups: what happened before everything fell."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _explain(error: BaseException) -> int:
+    """Say what ended the node, in the log and on standard error; return the exit code."""
+    if isinstance(error, HaltError | DivergenceError):
+        code, reason = EXIT_HALTED, error.code
+    elif isinstance(error, StorageError):
+        code, reason = EXIT_STORAGE, error.code
+    elif isinstance(error, ConfigError | GenesisError | KeyFormatError):
+        code, reason = EXIT_CONFIG, error.code
+    elif isinstance(error, OSError | MemoryError):
+        code, reason = EXIT_SYSTEM, type(error).__name__
+    elif isinstance(error, CarbonodeError):
+        code, reason = EXIT_BUG, error.code
+    else:
+        code, reason = EXIT_BUG, type(error).__name__
+    log_event(_log, logging.CRITICAL, "the node stops", reason=reason, error=error)
+    if code == EXIT_BUG:
+        _log.critical("traceback", exc_info=error)
+    print(f"carbonode: {reason}: {error}", file=sys.stderr)
+    return code

@@ -185,7 +185,7 @@ class RpcClient:
         async with self._session.post(url or self.url, **arguments) as response:
             return await response.json() if response.status == 200 else response.status
 
-    async def call(self, method: str, *args: Any, **params: Any) -> Any:
+    async def call(self, method: str, /, *args: Any, **params: Any) -> Any:
         """Return the result, or the error object."""
         given = list(args) if args else params
         request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": given}

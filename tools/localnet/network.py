@@ -175,7 +175,7 @@ class Localnet:
             Child(
                 node.name,
                 "node",
-                ["--home", str(node.home)],
+                [str(node.home)],
                 node.home / LOG_FILE,
                 self._environment,
             )

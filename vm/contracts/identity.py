@@ -416,8 +416,8 @@ def check_id(text: str) -> None:
 @view
 def get_mover(account: Address) -> str:
     """The organisation for which ``account`` may dispose of units now."""
-    require(account in accounts, "not-a-member")
-    mover = accounts[account]
+    mover = accounts.get(account)
+    require(mover is not None, "not-a-member")
     if mover.movable_from > ctx.time:
         revert("key-delay" if mover.movable_from != FROZEN else "not-a-member")
     return mover.organisation

@@ -14,7 +14,7 @@ from consensus.messages import ViewChange
 from consensus.rules import HeightRules
 from consensus.viewchange import ViewChangeBook
 from consensus.votes import VoteBook
-from primitives.certificate import Certificate
+from primitives.certificate import Certificate, Phase
 from primitives.hashing import Hash
 
 
@@ -52,7 +52,8 @@ class HeightState:
     """Final elsewhere; waits for our own execution or for sync."""
     committing: bool = False
     due_at_ms: int | None = None
-    """When a proposal became due; None while idle."""
+    """When the proposal of this view became due; None while idle. A block's time is counted
+    from here: with the time lost to dead leaders in it, time-outs would feed on themselves."""
     timer_at_ms: int | None = None
     votes: VoteBook = field(default_factory=VoteBook)
     view_changes: ViewChangeBook = field(default_factory=ViewChangeBook)
@@ -99,7 +100,7 @@ class HeightState:
         for certificate in (self.prepared, self.leading.chosen if self.leading else None):
             if certificate is not None and certificate.block_hash == block_hash:
                 holders += certificate.signers
-        for phase in (1, 2):
+        for phase in (Phase.PREPARE, Phase.COMMIT):
             holders += [
                 vote.signer
                 for vote in self.votes.get_votes(self.view, phase)

@@ -87,7 +87,8 @@ class NormalCase(Finality):
     ) -> None:
         state = self._state
         if message.view > state.view + limits.VIEW_AHEAD_MAX:
-            self._reject(peer, "view too far ahead", Grade.MALFORMED)
+            # Useless, not worse: an honest neighbour one view ahead of us hands such things on.
+            self._reject(peer, "view too far ahead", Grade.USELESS)
             return
         if message.view < state.view:
             return
@@ -161,6 +162,8 @@ class NormalCase(Finality):
     ) -> None:
         """Take the proposal as that of its view, and enter the view if it is a later one."""
         state = self._state
+        if view > state.view:
+            state.due_at_ms = None
         state.view = view
         state.leading = None
         state.accepted = Accepted(view, proposal.block_hash, data)
@@ -194,7 +197,8 @@ class NormalCase(Finality):
     def _on_vote(self, peer: Address | None, vote: Vote) -> None:
         state = self._state
         if vote.view > state.view + limits.VIEW_AHEAD_MAX:
-            self._reject(peer, "view too far ahead", Grade.MALFORMED)
+            # Useless, not worse: an honest neighbour one view ahead of us hands such things on.
+            self._reject(peer, "view too far ahead", Grade.USELESS)
             return
         held = state.votes.find(vote.view, vote.phase, vote.signer)
         if held is not None and is_same_vote(held, vote):

@@ -190,7 +190,8 @@ class Replica(ViewChanges):
         if state.accepted is not None and state.accepted.view != state.view:
             state.accepted = None
         if state.accepted is not None:
-            self._emit(Broadcast(state.accepted.data))
+            if state.leader == state.me:
+                self._emit(Broadcast(state.accepted.data))
             self._start_view_timer(now_ms, due_ms=now_ms)
             self._fetch(state.proposals[state.accepted.block_hash])
         for vote in recovered.votes:

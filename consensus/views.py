@@ -48,6 +48,7 @@ class ViewChanges(NormalCase):
         state.view = view
         state.accepted = None
         state.leading = None
+        state.due_at_ms = None
         self._stop_view_timer()
         mine = self._sign_view_change()
         data = self._encode_view_change(mine)
@@ -71,7 +72,8 @@ class ViewChanges(NormalCase):
     ) -> None:
         state, rules, item = self._state, self._state.rules, message.view_change
         if item.view > state.view + limits.VIEW_AHEAD_MAX:
-            self._reject(peer, "view too far ahead", Grade.MALFORMED)
+            # Useless, not worse: an honest neighbour one view ahead of us hands such things on.
+            self._reject(peer, "view too far ahead", Grade.USELESS)
             return
         if item.view == 0:
             self._reject(peer, "nobody changes to view 0", Grade.MALFORMED)

@@ -39,7 +39,9 @@ def compute_held_bound(count: int) -> int:
 class Checker:
     """Watches one run. ``honest`` are the indices whose words and deeds are held to the rules."""
 
-    def __init__(self, chain_id: Hash, check: Check, honest: frozenset[int]) -> None:
+    def __init__(
+        self, chain_id: Hash, check: Check, honest: frozenset[int], validators: int
+    ) -> None:
         self._chain_id = chain_id
         self._check = check
         self._honest = honest
@@ -47,6 +49,10 @@ class Checker:
         self._said: dict[tuple[int, int, int, int], tuple[Hash, Hash]] = {}
         self._left: dict[tuple[int, int], int] = {}
         self._certificates: dict[Certificate, None] = {}
+        # PREPAREs of honest nodes that must have left before an honest COMMIT can follow.
+        self._prepares_needed = validators - (validators - 1) // 3 - (validators - len(honest))
+        self._prepares: dict[tuple[int, int, Hash], dict[int, None]] = {}
+        self._commits: dict[tuple[int, int], int] = {}
 
     def see_sent(self, node: int, me: int | None, data: bytes) -> None:
         """A node sends ``data`` to everyone; ``me`` is its index in the height's set."""
@@ -56,16 +62,33 @@ class Checker:
         if isinstance(message, Vote):
             content = (message.block_hash, message.exec_hash)
             self._say(node, message.height, message.view, message.phase, content)
+            self._see_vote(node, message)
         elif isinstance(message, PrePrepare):
-            content = (compute_header_hash(message.header), ZERO_HASH)
+            block_hash = compute_header_hash(message.header)
+            place = (message.height, message.view, block_hash)
+            # The leader's PREPARE is inside, and nobody else broadcasts a PRE-PREPARE.
+            self._prepares.setdefault(place, {})[node] = None
+            content = (block_hash, ZERO_HASH)
             self._say(node, message.height, message.view, int(Phase.PREPARE), content)
         elif isinstance(message, ViewChangeMessage):
             item = message.view_change
             hashed = ZERO_HASH if item.prepared is None else item.prepared.block_hash
             view = -1 if item.prepared is None else item.prepared.view
             self._say(node, item.height, item.view, 0, (hashed, Hash(b"%d" % view)))
+            if view < min(self._commits.get((node, item.height), -1), item.view - 1):
+                raise ViolationError("a view change hides what was prepared", node=node)
             left = max(item.view, self._left.get((node, item.height), 0))
             self._left[node, item.height] = left
+
+    def _see_vote(self, node: int, vote: Vote) -> None:
+        place = (vote.height, vote.view, vote.block_hash)
+        if vote.phase == Phase.PREPARE:
+            self._prepares.setdefault(place, {})[node] = None
+            return
+        if len(self._prepares.get(place, {})) < self._prepares_needed:
+            raise ViolationError("a COMMIT for what nobody can have prepared (R3)", node=node)
+        key = (node, vote.height)
+        self._commits[key] = max(vote.view, self._commits.get(key, -1))
 
     def _say(
         self, node: int, height: int, view: int, step: int, content: tuple[Hash, Hash]

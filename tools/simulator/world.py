@@ -75,7 +75,7 @@ class World:
         self._indices = {address: number for number, address in enumerate(self._addresses)}
         honest = frozenset(range(plan.validators)) - frozenset(plan.liars)
         self.honest = honest
-        self.checker = Checker(self.chain_id, self.check, honest)
+        self.checker = Checker(self.chain_id, self.check, honest, plan.validators)
         genesis = self.make_tip(0, ZERO_HASH, ZERO_HASH, START_MS - 1_000, None)
         self.nodes = [SimNode(self, number, key, genesis) for number, key in enumerate(keys)]
         for liar, behaviours in plan.liars.items():

@@ -74,8 +74,8 @@ class Checker:
             item = message.view_change
             hashed = ZERO_HASH if item.prepared is None else item.prepared.block_hash
             view = -1 if item.prepared is None else item.prepared.view
-            self._say(node, item.height, item.view, 0, (hashed, Hash(b"%d" % view)))
-            if view < min(self._commits.get((node, item.height), -1), item.view - 1):
+            first = self._say(node, item.height, item.view, 0, (hashed, Hash(b"%d" % view)))
+            if first and view < self._commits.get((node, item.height), -1):
                 raise ViolationError("a view change hides what was prepared", node=node)
             left = max(item.view, self._left.get((node, item.height), 0))
             self._left[node, item.height] = left
@@ -92,15 +92,17 @@ class Checker:
 
     def _say(
         self, node: int, height: int, view: int, step: int, content: tuple[Hash, Hash]
-    ) -> None:
+    ) -> bool:
+        """Return whether this is new; the same thing again, after a crash, is no sin."""
         place = (node, height, view, step)
         before = self._said.setdefault(place, content)
         if before is not content:
             if before != content:
                 raise ViolationError("two digests at one place", place=place)
-            return
+            return False
         if step and view < self._left.get((node, height), 0):
             raise ViolationError("a vote in a view that was left (R1)", place=place)
+        return True
 
     def see_commit(
         self,

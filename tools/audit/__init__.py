@@ -1,0 +1,1 @@
+"""Offline audit: every block again from the genesis. See docs/ARCHITECTURE.md."""

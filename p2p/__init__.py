@@ -1,5 +1,6 @@
 """Links between nodes: wire frames, TLS, the peer table, gossip.
 
-Everything is pure but for ``transport`` (asyncio I/O of links) and ``network`` (the
-tasks that own them). Nothing here knows what a transaction or a vote is.
+Sockets are touched in ``transport`` (one link) and ``listener`` (the port) alone;
+``network`` and ``dialler`` own the tasks; everything else is pure. Nothing here knows
+what a transaction or a vote is.
 """

@@ -237,7 +237,10 @@ class Gossip:
         return [Penalise(item.sender, offence, reason)] if item.sender is not None else []
 
     def ignore(self, item_id: Hash) -> None:
-        """Neither good nor bad (old, already known, no room): not relayed, nobody penalised."""
+        """Neither good nor bad (old, early, no room): not relayed, nobody penalised.
+
+        It is delivered again only if a peer pushes it again a second or more later.
+        """
         found = self._find_pending(item_id)
         if found is not None:
             lane, item = found
@@ -270,7 +273,9 @@ class Gossip:
     def _take_push(self, lane: _Lane, peer: Address, payload: bytes, now: float) -> list[Action]:
         item_id = compute_item_id(lane.topic, payload)
         item = lane.store.get(item_id)
-        if item is not None:
+        if item is not None and self._is_due_again(lane, item, now):
+            lane.store.forget(item)
+        elif item is not None:
             if item.offence is not None:
                 return [Penalise(peer, item.offence, "sent what was found invalid")]
             if item.payload is not None:
@@ -282,6 +287,11 @@ class Gossip:
         item = Item(item_id, peer, now, payload, Verdict.PENDING, known={peer})
         lane.store.add(item)
         return [Deliver(lane.topic, peer, item_id, payload)]
+
+    @staticmethod
+    def _is_due_again(lane: _Lane, item: Item, now: float) -> bool:
+        """Who pushes what we ignored insists; at that time it may have come too early."""
+        return item.verdict is Verdict.IGNORED and now - item.seen_at >= lane.limits.again_s
 
     def _take_announce(
         self, lane: _Lane, peer: Address, payload: bytes, now: float

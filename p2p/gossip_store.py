@@ -107,6 +107,11 @@ class ItemStore:
         if verdict is not Verdict.ACCEPTED:
             self._release(item)
 
+    def forget(self, item: Item) -> None:
+        """Let the id be new again."""
+        self._release(item)
+        del self._items[item.item_id]
+
     def iter_held(self) -> Iterator[Item]:
         """Accepted items with payload, youngest first."""
         for item in reversed(self._held.values()):
@@ -134,9 +139,7 @@ class ItemStore:
             item.told.pop(peer, None)
 
     def _forget_oldest(self) -> None:
-        item = next(iter(self._items.values()))
-        self._release(item)
-        del self._items[item.item_id]
+        self.forget(next(iter(self._items.values())))
 
     def _release(self, item: Item) -> None:
         """Drop the payload; an item never judged counts as ignored from now on."""

@@ -52,6 +52,11 @@ class NetworkLimits:
     """Connections that have not shown who they are; strangers share these."""
     half_open_per_ip_max: int = 16
     """One address cannot take all of them (several nodes may share an address)."""
+    visits_per_s: float = 20.0
+    visits_burst: float = 200.0
+    """Handshakes begun from one address; 100 nodes on one machine may start at once."""
+    addresses_max: int = 4_096
+    """Addresses whose visits are counted."""
     consensus_queue_bytes: int = 16 * _MIB
     """Outgoing; over it the peer is stuck, and a fresh link repairs more than a late vote."""
     blocks_queue_bytes: int = 64 * _MIB
@@ -118,6 +123,8 @@ class TopicLimits:
     """Then we ask the next announcer."""
     pulls_per_peer_max: int
     """Ids asked of one peer at a time."""
+    again_s: float
+    """A payload that the node ignored is delivered again when pushed after so long."""
     repair_s: float
     """Between two rounds of announcements to random neighbours."""
 
@@ -135,6 +142,7 @@ CONSENSUS_TOPIC_LIMITS: Final = TopicLimits(
     grace_s=0.5,
     pull_timeout_s=0.5,
     pulls_per_peer_max=256,
+    again_s=1.0,
     repair_s=0.25,
 )
 """100 validators and three votes a height: 300 items a second on a fast chain."""
@@ -152,6 +160,7 @@ TRANSACTIONS_TOPIC_LIMITS: Final = TopicLimits(
     grace_s=2.0,
     pull_timeout_s=2.0,
     pulls_per_peer_max=32,
+    again_s=1.0,
     repair_s=0.5,
 )
 """2,500 transactions a second in batches of 50: 50 items a second, 30 s of them."""

@@ -18,10 +18,12 @@ from collections.abc import Callable, Collection, Sequence
 from types import TracebackType
 from typing import Final, Protocol
 
+from p2p.dialler import Dialler
 from p2p.errors import FrameError, NetworkError
 from p2p.frames import CONTROL_KINDS, Frame, FrameKind, encode_frame
 from p2p.hello import PROTOCOL_VERSION, SESSION_BYTES, Hello
 from p2p.limits import NetworkLimits
+from p2p.listener import Listener
 from p2p.peers import (
     BanPolicy,
     Offence,
@@ -31,14 +33,16 @@ from p2p.peers import (
     PeerTable,
     is_dialler_kept,
 )
-from p2p.rates import compute_backoff_s
 from p2p.tls import TlsContexts, check_peer_address, make_contexts
-from p2p.transport import Link, Listener, dial
+from p2p.transport import DUPLICATE, REPLACED, Link, dial
 from primitives.hashing import Address, Hash
 from primitives.keys import PrivateKey
 
 DEFAULT_LIMITS: Final = NetworkLimits()
 DEFAULT_BANS: Final = BanPolicy()
+_NO_ERRORS: Final = {said + word for said in ("", "goodbye: ") for word in (REPLACED, DUPLICATE)}
+_ENCODED_BYTES_MAX: Final = 2 * 1024 * 1024
+"""Kept for the next ``send``: messages of gossip, never a block."""
 _LOG: Final = logging.getLogger("carbonode.p2p")
 
 
@@ -84,7 +88,6 @@ class Network:
         self._advertise = advertise
         self._limits = limits
         self._clock = clock
-        self._rng = rng if rng is not None else random.Random(secrets.randbits(64))
         self._session = secrets.token_bytes(SESSION_BYTES)
         self._table = PeerTable(identity.public_key, limits.peers_max, bans)
         for address in peers:
@@ -94,13 +97,16 @@ class Network:
         self._contexts: TlsContexts | None = None
         self._links: dict[Address, Link] = {}
         self._open: set[Link] = set()
-        self._wakes: dict[Address, asyncio.Event] = {}
-        self._diallers: dict[Address, asyncio.Task[None]] = {}
+        rng = rng if rng is not None else random.Random(secrets.randbits(64))
+        self._dialler = Dialler(
+            identity.public_key, limits, clock, rng, self._connect, self._links.__contains__
+        )
         self._tasks: asyncio.TaskGroup | None = None
         self._root: list[asyncio.Task[None]] = []
         self._bound: tuple[str, int] | None = None
         self._closing = False
-        self._listener = Listener(*listen, limits, self._make_link, self._get_server_context)
+        self._listener = Listener(*listen, limits, self._make_link, self._get_server_context, clock)
+        self._encoded: tuple[FrameKind, bytes, bytes] | None = None
 
     # --- life ---
 
@@ -124,7 +130,7 @@ class Network:
             tasks.create_task(self._check_links()),
         ]
         for peer in self._table:
-            self._start_dialler(peer)
+            self._dialler.start(peer, tasks)
         return self
 
     async def __aexit__(
@@ -135,8 +141,8 @@ class Network:
     ) -> None:
         """Say GOODBYE on every link, stop every task, wait until all is closed."""
         self._closing = True
-        self._listener.close()
-        for task in [*self._root, *self._diallers.values()]:
+        self._dialler.stop_all()
+        for task in self._root:
             task.cancel()
         for link in list(self._open):
             self._drop(link, "shutting-down")
@@ -149,6 +155,8 @@ class Network:
             for link in list(self._open):
                 link.abort("shutting-down")
             await self._tasks.__aexit__(kind, error, trace)
+            # Closed by its task already, unless that was cancelled before it began.
+            self._listener.close()
 
     @property
     def listening(self) -> tuple[str, int]:
@@ -162,12 +170,22 @@ class Network:
         """Peers with a link that is up, ascending by key."""
         return sorted(self._links)
 
+    @property
+    def refused_connections(self) -> int:
+        """Connections that were hung up on before TLS: too many from there, or in all."""
+        return self._listener.refused
+
+    @property
+    def failed_handshakes(self) -> int:
+        """Connections of strangers, garbage or silence, since the start."""
+        return self._listener.failed_handshakes
+
     def send(self, peer: Address, kind: FrameKind, payload: bytes) -> bool:
         """Queue a frame for ``peer``. False: no link, or the queue refused it.
 
         Never blocks, never raises for a peer's fault; FrameError for an oversized payload.
         """
-        frame = _encode(kind, payload)
+        frame = self._encode(kind, payload)
         link = self._links.get(peer)
         return link is not None and link.push(kind, frame)
 
@@ -175,7 +193,7 @@ class Network:
         self, kind: FrameKind, payload: bytes, *, exclude: Collection[Address] = ()
     ) -> int:
         """Queue a frame (encoded once) for every connected peer; return how many took it."""
-        frame = _encode(kind, payload)
+        frame = self._encode(kind, payload)
         links = [link for peer, link in self._links.items() if peer not in exclude]
         return sum(link.push(kind, frame) for link in links)
 
@@ -193,7 +211,7 @@ class Network:
         link = self._links.get(peer)
         if link is not None:
             self._drop(link, f"banned: {offence.value}")
-        self._wake(peer)
+        self._dialler.wake(peer)
 
     def add_peer(self, address: PeerAddress) -> None:
         """Admit a node at run time (governance); replaces an entry with the same key."""
@@ -202,18 +220,15 @@ class Network:
         if peer is None:
             return
         self._renew_contexts()
-        self._start_dialler(peer)
-        self._wake(address.public_key)
+        if self._tasks is not None and not self._closing:
+            self._dialler.start(peer, self._tasks)
 
     def remove_peer(self, peer: Address) -> None:
         """Expel a node at run time: its link is closed and its key fails in the handshake."""
         if self._table.remove(peer) is None:
             return
         self._renew_contexts()
-        dialler = self._diallers.pop(peer, None)
-        if dialler is not None:
-            dialler.cancel()
-        self._wakes.pop(peer, None)
+        self._dialler.stop(peer)
         for link in [link for link in self._open if link.peer == peer]:
             self._drop(link, "expelled")
 
@@ -261,16 +276,17 @@ class Network:
         if old is not None and not self._is_replacing(old, link):
             # Its owner may know that the old link is dead; we find out soon.
             old.probe()
-            link.close("duplicate")
+            link.retire(DUPLICATE)
+            link.settle(False)
             return
         self._links[key] = link
         link.is_up = True
         link.settle(True)
         peer.connects += 1
         if old is not None:
+            old.retire(REPLACED)
             link.outbox.take_over(old.outbox)
             link.plan_flush()
-            old.close("replaced")
         else:
             self._tell_peer(key, up=True)
 
@@ -291,20 +307,35 @@ class Network:
             self.report(link.peer, offence, reason)
         self._drop(link, f"{offence.value}: {reason}")
 
+    def on_goodbye(self, link: Link) -> None:
+        """The peer ends a link."""
+        self._unlink(link)
+
     def on_lost(self, link: Link) -> None:
         """Account for a closed link and let its dialler go on."""
         self._open.discard(link)
-        peer = self._table.get(link.peer) if link.peer is not None else None
+        key = link.expected or link.peer
+        peer = self._table.get(key) if key is not None else None
         self._unlink(link)
         if peer is None:
             return
         peer.bytes_in += link.bytes_in
         peer.bytes_out += link.bytes_out
         peer.dropped_frames += link.dropped_in + link.outbox.dropped
-        if link.reason not in ("replaced", "goodbye: replaced", "goodbye: duplicate", "duplicate"):
+        if link.reason not in _NO_ERRORS:
             peer.last_error = link.reason
 
     # --- within ---
+
+    def _encode(self, kind: FrameKind, payload: bytes) -> bytes:
+        """Encode once what gossip sends to many peers in a row."""
+        if self._encoded is not None and self._encoded[1] is payload and self._encoded[0] is kind:
+            return self._encoded[2]
+        if kind in CONTROL_KINDS:
+            raise FrameError("a control frame is the link's own", kind=kind.name)
+        frame = encode_frame(kind, payload)
+        self._encoded = (kind, payload, frame) if len(payload) <= _ENCODED_BYTES_MAX else None
+        return frame
 
     def _make_link(self) -> Link:
         return Link(self, self._limits, self._clock)
@@ -350,8 +381,8 @@ class Network:
         if peer is not None:
             lasted_s = self._clock() - link.opened_at
             peer.attempt = 0 if lasted_s >= self._limits.stable_s else peer.attempt
-            self._plan_dial(peer)
-        self._wake(key)
+            self._dialler.plan(peer)
+        self._dialler.wake(key)
         self._tell_peer(key, up=False)
 
     def _tell_peer(self, key: Address, *, up: bool) -> None:
@@ -367,69 +398,13 @@ class Network:
         if peer is not None:
             peer.last_error = text
 
-    # --- dialling ---
-
-    def _start_dialler(self, peer: Peer) -> None:
-        key = peer.address.public_key
-        if self._tasks is None or key in self._diallers or self._closing:
-            return
-        if self._identity.public_key > key:
-            peer.dial_at = self._clock() + self._limits.yield_s
-        self._wakes[key] = asyncio.Event()
-        self._diallers[key] = self._tasks.create_task(self._keep_linked(peer, self._wakes[key]))
-
-    def _wake(self, key: Address) -> None:
-        wake = self._wakes.get(key)
-        if wake is not None:
-            wake.set()
-
-    async def _keep_linked(self, peer: Peer, wake: asyncio.Event) -> None:
-        """Dial whenever there is no link, no ban, and the back-off is over."""
-        while True:
-            wait_s = self._compute_dial_wait(peer)
-            if wait_s == 0:
-                await self._dial(peer)
-                continue
-            try:
-                async with asyncio.timeout(wait_s):
-                    await wake.wait()
-            except TimeoutError:
-                continue
-            wake.clear()
-
-    def _compute_dial_wait(self, peer: Peer) -> float | None:
-        """Seconds until we may dial; None while there is nothing to dial."""
-        if peer.address.public_key in self._links or not peer.address.host:
-            return None
-        return max(0.0, max(peer.dial_at, peer.banned_until) - self._clock())
-
-    def _plan_dial(self, peer: Peer) -> None:
-        limits = self._limits
-        wait_s = compute_backoff_s(
-            peer.attempt, limits.redial_base_s, limits.redial_max_s, self._rng
-        )
-        if self._identity.public_key > peer.address.public_key:
-            wait_s += limits.yield_s
-        peer.attempt += 1
-        peer.dial_at = self._clock() + wait_s
-
-    async def _dial(self, peer: Peer) -> None:
+    async def _connect(self, peer: Peer) -> None:
+        """Dial once; returns when the link is up or has failed."""
         address = peer.address
         link = Link(self, self._limits, self._clock, expected=address.public_key)
         context = self._get_contexts().client
-        peer.dialling = True
-        try:
-            await dial(link, address.host, address.port, context, self._limits)
-            await link.settled
-        except TimeoutError:
-            peer.last_error = "dial: timed out"
-        except OSError as error:
-            # ssl.SSLError too: whoever answers there is not the node that is registered.
-            peer.last_error = f"dial: {error}"
-        finally:
-            peer.dialling = False
-        if address.public_key not in self._links:
-            self._plan_dial(peer)
+        await dial(link, address.host, address.port, context, self._limits)
+        await link.settled
 
     async def _check_links(self) -> None:
         while True:
@@ -464,9 +439,3 @@ class Network:
             banned_s=peer.banned_until - now if peer.is_banned(now) else None,
             bans=peer.bans,
         )
-
-
-def _encode(kind: FrameKind, payload: bytes) -> bytes:
-    if kind in CONTROL_KINDS:
-        raise FrameError("a control frame is the link's own", kind=kind.name)
-    return encode_frame(kind, payload)

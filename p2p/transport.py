@@ -1,4 +1,4 @@
-"""The one file with socket I/O of links: accept, dial, read, write, close.
+"""The I/O of one link: dial, read, write, close. (``listener`` accepts.)
 
 A link reads whole frames and hands them to its owner; it writes from its outbox,
 coalescing all that waits into one write, and stops when the kernel is full. It knows
@@ -11,14 +11,10 @@ Source: DESIGN.md, P2P.
 from __future__ import annotations
 
 import asyncio
-import logging
-import socket
 import ssl
-from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final, Protocol, cast
 
-from p2p.errors import NetworkError
 from p2p.frames import Frame, FrameKind, FrameParser, encode_frame
 from p2p.hello import HELLO, Hello
 from p2p.limits import NetworkLimits
@@ -28,7 +24,9 @@ from p2p.rates import TokenBucket
 from primitives.errors import CodecError
 from primitives.hashing import Address
 
-_LOG: Final = logging.getLogger("carbonode.p2p")
+REPLACED: Final = "replaced"
+DUPLICATE: Final = "duplicate"
+"""Reasons of a GOODBYE on the worse of two links: its frames still count."""
 
 
 class LinkOwner(Protocol):
@@ -52,6 +50,10 @@ class LinkOwner(Protocol):
 
     def on_offence(self, link: Link, offence: Offence, reason: str) -> None:
         """The peer broke a rule; the owner closes the link where that is due."""
+        ...
+
+    def on_goodbye(self, link: Link) -> None:
+        """The peer ends the link; it is still flushed for a moment."""
         ...
 
     def on_lost(self, link: Link) -> None:
@@ -102,6 +104,7 @@ class Link(asyncio.Protocol):
         }
         self._blocked_since: float | None = None
         self._flush_planned = False
+        self._is_retired = False
         self._ping_at = now + limits.ping_s
         self._ping_sent_at: float | None = None
         self._probe_until: float | None = None
@@ -172,7 +175,7 @@ class Link(asyncio.Protocol):
 
     def push(self, kind: FrameKind, frame: bytes) -> bool:
         """Queue an encoded frame; whether it will be sent."""
-        if not self.is_up or self.is_closing:
+        if not self.is_up or self.is_closing or self._is_retired:
             return False
         result = self.outbox.push(kind.lane, frame)
         if result is Push.OVERFLOW:
@@ -225,12 +228,16 @@ class Link(asyncio.Protocol):
         if transport is None:
             self.reason = reason
             return
+        self._say_goodbye(reason)
+        self._finish(reason)
+
+    def _finish(self, reason: str) -> None:
+        """Flush what TLS holds and close, within a short time."""
         self._flush()
         self.reason = reason
-        # When nothing is blocked the outbox is empty, so no frame has been begun.
-        if self._blocked_since is None:
-            limit = FrameKind.GOODBYE.payload_bytes_max
-            self._write(encode_frame(FrameKind.GOODBYE, reason.encode()[:limit]))
+        transport = self._transport
+        if transport is None:
+            return
         if self._resume_timer is not None:
             # Nothing more is taken, but only who reads notices that the peer is gone.
             transport.resume_reading()
@@ -238,6 +245,17 @@ class Link(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         self._abort_timer = loop.call_later(self._limits.shutdown_s, transport.abort)
         transport.close()
+
+    def retire(self, reason: str) -> None:
+        """Another link is kept: write no more here, but take what is under way.
+
+        The peer may have held this link for the better one and written on it.
+        """
+        self.is_up = True
+        self._say_goodbye(reason)
+        self._is_retired = True
+        loop = asyncio.get_running_loop()
+        self._abort_timer = loop.call_later(self._limits.shutdown_s, self.abort, reason)
 
     def abort(self, reason: str) -> None:
         """Cut the link without waiting for anything."""
@@ -247,6 +265,13 @@ class Link(asyncio.Protocol):
             self._transport.abort()
 
     # --- within ---
+
+    def _say_goodbye(self, reason: str) -> None:
+        self._flush()
+        # When nothing is blocked the outbox is empty, so no frame has been begun.
+        if self._blocked_since is None and not self._is_retired:
+            limit = FrameKind.GOODBYE.payload_bytes_max
+            self._write(encode_frame(FrameKind.GOODBYE, reason.encode()[:limit]))
 
     def _take_all(self, frames: list[Frame], now: float) -> None:
         """Handle frames in order until one of them ends the link; then the violation, if any."""
@@ -273,10 +298,18 @@ class Link(asyncio.Protocol):
                 self.round_trip_ms = (now - self._ping_sent_at) * 1000
                 self._ping_sent_at = None
         elif kind is FrameKind.GOODBYE:
-            self.reason = "goodbye: " + frame.payload.decode("utf-8", "replace")
-            self.abort("goodbye")
+            self._take_goodbye(frame.payload)
         elif self.is_up:
             self._owner.on_frame(self, frame)
+
+    def _take_goodbye(self, payload: bytes) -> None:
+        said = payload.decode("utf-8", "replace")
+        if said in (REPLACED, DUPLICATE):
+            # The peer still reads what we wrote here before.
+            self._finish(f"goodbye: {said}")
+        else:
+            self.abort(f"goodbye: {said}")
+        self._owner.on_goodbye(self)
 
     def _take_hello(self, payload: bytes) -> None:
         try:
@@ -320,7 +353,7 @@ class Link(asyncio.Protocol):
 
     def _flush(self) -> None:
         self._flush_planned = False
-        while self._blocked_since is None and not self.is_closing:
+        while self._blocked_since is None and not self.is_closing and not self._is_retired:
             data = self.outbox.pop(self._limits.write_bytes)
             if not data:
                 return
@@ -365,97 +398,3 @@ async def dial(
             ssl_handshake_timeout=limits.connect_s,
             ssl_shutdown_timeout=limits.shutdown_s,
         )
-
-
-class Listener:
-    """Accepts connections, few at a time before they have shown who they are."""
-
-    def __init__(
-        self,
-        host: str,
-        port: int,
-        limits: NetworkLimits,
-        make_link: Callable[[], Link],
-        get_context: Callable[[], ssl.SSLContext],
-    ) -> None:
-        self._host, self._port, self._limits = host, port, limits
-        self._make_link, self._get_context = make_link, get_context
-        self._socket: socket.socket | None = None
-        self._half_open: Counter[str] = Counter()
-        self.refused = 0
-        self.failed_handshakes = 0
-
-    def open(self) -> tuple[str, int]:
-        """Bind; return the real host and port. Raises NetworkError when that fails."""
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        try:
-            self._socket = socket.create_server((self._host, self._port), family=family)
-        except OSError as error:
-            raise NetworkError(
-                f"cannot listen: {error}", code="listen", host=self._host, port=self._port
-            ) from None
-        self._socket.setblocking(False)
-        host, port = self._socket.getsockname()[:2]
-        return host, port
-
-    def close(self) -> None:
-        """Stop listening."""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
-
-    @property
-    def half_open(self) -> int:
-        """Connections in their handshake."""
-        return self._half_open.total()
-
-    async def run(self) -> None:
-        """Accept until cancelled; owns every handshake that it starts."""
-        assert self._socket is not None
-        loop = asyncio.get_running_loop()
-        async with asyncio.TaskGroup() as tasks:
-            while True:
-                try:
-                    connection, address = await loop.sock_accept(self._socket)
-                except OSError:
-                    # No file descriptors left, or the stranger hung up already.
-                    await asyncio.sleep(0.1)
-                    continue
-                ip = str(address[0])
-                if self._is_full(ip):
-                    self.refused += 1
-                    connection.close()
-                    continue
-                self._half_open[ip] += 1
-                tasks.create_task(self._greet(connection, ip))
-
-    def _is_full(self, ip: str) -> bool:
-        limits = self._limits
-        return (
-            self._half_open.total() >= limits.half_open_max
-            or self._half_open[ip] >= limits.half_open_per_ip_max
-        )
-
-    async def _greet(self, connection: socket.socket, ip: str) -> None:
-        """TLS, then HELLO; the place among the half-open is held until both are done."""
-        link = self._make_link()
-        loop = asyncio.get_running_loop()
-        try:
-            await loop.connect_accepted_socket(
-                lambda: link,
-                connection,
-                ssl=self._get_context(),
-                ssl_handshake_timeout=self._limits.handshake_s,
-                ssl_shutdown_timeout=self._limits.shutdown_s,
-            )
-            await link.settled
-        except (OSError, TimeoutError) as error:
-            # ssl.SSLError is an OSError: a stranger, garbage, or silence. Not louder
-            # than debug, for strangers must not fill a disk with our logs.
-            _LOG.debug("handshake with %s failed: %s", ip, error)
-            self.failed_handshakes += 1
-            connection.close()
-        finally:
-            self._half_open[ip] -= 1
-            if self._half_open[ip] <= 0:
-                del self._half_open[ip]

@@ -150,6 +150,38 @@ class RawPeer:
             return
 
 
+class RawServer:
+    """A member that listens, says HELLO to whoever dials it, and nothing more."""
+
+    def __init__(self, key: PrivateKey, session: bytes) -> None:
+        self.key = key
+        self.session = session
+        self._writers: list[asyncio.StreamWriter] = []
+
+    async def open(self, node: Node) -> PeerAddress:
+        context = make_contexts(self.key, [make_certificate(node.key)]).server
+        self._server = await asyncio.start_server(self._greet, "127.0.0.1", 0, ssl=context)
+        host, port = self._server.sockets[0].getsockname()
+        return PeerAddress("raw", self.key.public_key, host, port, make_certificate(self.key))
+
+    async def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.append(writer)
+        hello = HELLO.encode(make_hello(session=self.session))
+        writer.write(encode_frame(FrameKind.HELLO, hello))
+        while True:
+            try:
+                if not await reader.read(65_536):
+                    return
+            except OSError:
+                return
+
+    async def close(self) -> None:
+        self._server.close()
+        for writer in self._writers:
+            writer.transport.abort()
+        await self._server.wait_closed()
+
+
 def make_hello(**changes: Any) -> Hello:
     plain = Hello(PROTOCOL_VERSION, CHAIN, bytes(8), 0, "", True)
     return dataclasses.replace(plain, **changes)
@@ -157,10 +189,11 @@ def make_hello(**changes: Any) -> Hello:
 
 @asynccontextmanager
 async def raw_peer(
-    node: Node, key: PrivateKey = KEYS[-1], hello: Hello | None = None
+    node: Node, key: PrivateKey = KEYS[-1], hello: Hello | None = None, *, is_known: bool = False
 ) -> AsyncIterator[RawPeer]:
     """A connected raw peer that the node knows as a member."""
-    node.network.add_peer(make_address(key, None, "raw"))
+    if not is_known:
+        node.network.add_peer(make_address(key, None, "raw"))
     peer = await RawPeer(key).connect(node, hello=hello)
     try:
         yield peer

@@ -99,6 +99,25 @@ def test_a_payload_is_delivered_once_and_relayed_only_after_it_was_accepted() ->
     assert gossip.on_message(BOB, FrameKind.TX_PULL, BATCH_ID, 1.2) != []
 
 
+def test_what_nobody_judged_is_not_announced_either() -> None:
+    gossip = make_gossip(ALICE, BOB)
+    push(gossip, ALICE)
+    assert get_sends(gossip.tick(2.0), FrameKind.TX_ANNOUNCE) == []
+    assert get_sends(gossip.on_peer(CAROL, True, 2.0), FrameKind.TX_ANNOUNCE) == []
+    gossip.accept(BATCH_ID, 2.0)
+    told = [peer for peer, _ in get_sends(gossip.tick(3.0), FrameKind.TX_ANNOUNCE)]
+    assert CAROL in told and ALICE not in told
+
+
+def test_an_ignored_payload_that_is_pushed_again_later_is_delivered_again() -> None:
+    """A vote that came too early or found no room, and whose sender insists."""
+    gossip = make_gossip(ALICE, BOB)
+    push(gossip, ALICE, now=1.0)
+    gossip.ignore(BATCH_ID)
+    assert push(gossip, BOB, now=1.5) == []
+    assert push(gossip, BOB, now=2.5) == [Deliver(Topic.TRANSACTIONS, BOB, BATCH_ID, b"batch")]
+
+
 def test_a_vote_is_relayed_at_once_and_a_batch_by_its_id() -> None:
     gossip = make_gossip(ALICE, BOB)
     gossip.on_message(ALICE, FrameKind.GOSSIP_CONSENSUS, b"vote", 1.0)

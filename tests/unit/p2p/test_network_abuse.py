@@ -20,6 +20,7 @@ from tests.unit.p2p.loopback import (
     SHORT_BANS,
     WAIT_S,
     Node,
+    RawServer,
     make_address,
     make_hello,
     raw_peer,
@@ -104,6 +105,23 @@ def test_silent_strangers_hold_few_places_and_lose_them() -> None:
                 await read_to_end(reader)
                 writer.transport.abort()
             await check_is_well(node, friend)
+            assert node.network.refused_connections == 7
+
+    run(scenario())
+
+
+def test_an_address_that_knocks_too_often_is_not_let_in_for_a_while() -> None:
+    async def scenario() -> None:
+        node, friend = make_pair(visits_per_s=0.001, visits_burst=8.0)
+        async with started(node, friend):
+            await friend.recorder.until_up(node.key)
+            for _ in range(20):
+                reader, writer = await asyncio.open_connection(*node.network.listening)
+                writer.write(b"knock knock")
+                await read_to_end(reader)
+                writer.transport.abort()
+            assert node.network.refused_connections >= 12
+            await check_is_well(node, friend)
 
     run(scenario())
 
@@ -165,12 +183,15 @@ def test_a_member_outside_the_protocol_is_banned_and_comes_back(
                 assert goodbye is not None and b"protocol" in goodbye.payload
             info = node.describe(MEMBER)
             assert info.bans == 1 and info.last_error is not None and name in info.last_error
+            first: FrameKind | None = None
             async with asyncio.timeout(WAIT_S):
-                while node.recorder.events.count((MEMBER.public_key, True)) < 2:
+                while first is not FrameKind.HELLO:
+                    # While it is banned it hears GOODBYE instead of HELLO.
                     async with raw_peer(node) as peer:
-                        await peer.read_until(FrameKind.GOODBYE) if node.describe(
-                            MEMBER
-                        ).state == "banned" else await node.recorder.until_up(MEMBER, 2)
+                        frame = await peer.read_frame()
+                        first = frame.kind if frame is not None else None
+                        if first is FrameKind.HELLO:
+                            await node.recorder.until_up(MEMBER, 2)
             await check_is_well(node, friend)
 
     run(scenario())
@@ -319,6 +340,49 @@ def test_a_second_link_of_the_same_run_replaces_the_first_without_a_gap() -> Non
                     node.network.send(MEMBER.public_key, FrameKind.STATUS, b"over the new one")
                     assert await second.read_until(FrameKind.STATUS) is not None
                     assert (MEMBER.public_key, False) not in node.recorder.events
+            await check_is_well(node, friend)
+
+    run(scenario())
+
+
+def test_a_peer_that_restarted_is_believed_although_its_old_link_looks_alive() -> None:
+    """Its machine lost power: no FIN came, our own dial would win, but the session is new."""
+
+    async def scenario() -> None:
+        node, friend = make_pair()
+        async with started(node, friend):
+            await friend.recorder.until_up(node.key)
+            server = RawServer(MEMBER, session=b"old-run!")
+            node.network.add_peer(await server.open(node))
+            await node.recorder.until_up(MEMBER)
+            hello = make_hello(session=b"new-run!")
+            async with raw_peer(node, hello=hello, is_known=True) as peer:
+                assert await peer.read_until(FrameKind.HELLO) is not None
+                async with asyncio.timeout(WAIT_S):
+                    while node.describe(MEMBER).direction != "inbound":  # noqa: ASYNC110  # silent
+                        await asyncio.sleep(0)
+                node.network.send(MEMBER.public_key, FrameKind.STATUS, b"to the new run")
+                assert await peer.read_until(FrameKind.STATUS) is not None
+            await server.close()
+            await check_is_well(node, friend)
+
+    run(scenario())
+
+
+def test_a_link_that_its_peer_forgot_is_found_dead_when_the_peer_dials_again() -> None:
+    async def scenario() -> None:
+        node, friend = make_pair(probe_s=0.05)
+        async with started(node, friend):
+            await friend.recorder.until_up(node.key)
+            server = RawServer(MEMBER, session=bytes(8))
+            node.network.add_peer(await server.open(node))
+            await node.recorder.until_up(MEMBER)
+            async with raw_peer(node, is_known=True) as peer:
+                goodbye = await peer.read_until(FrameKind.GOODBYE)
+                assert goodbye is not None and goodbye.payload == b"duplicate"
+            await node.recorder.until_down(MEMBER)
+            assert node.describe(MEMBER).last_error == "forgotten-by-peer"
+            await server.close()
             await check_is_well(node, friend)
 
     run(scenario())

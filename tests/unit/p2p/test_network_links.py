@@ -16,11 +16,30 @@ from tests.unit.p2p.loopback import (
     KEYS,
     LIMITS,
     SHORT_BANS,
+    WAIT_S,
     Node,
     make_address,
     run,
     started,
 )
+
+
+async def converse(one: Node, nodes: list[Node]) -> None:
+    """Send to everyone, again when links change meanwhile, until everyone has heard."""
+    others = [node for node in nodes if node is not one]
+
+    def has_heard(node: Node) -> bool:
+        return one.key.public_key in [peer for peer, _, _ in node.recorder.frames]
+
+    while not all(map(has_heard, others)):
+        changes = len(one.recorder.events)
+        one.network.broadcast(FrameKind.CONSENSUS, b"do you hear me")
+        for node in others:
+            await node.recorder.until(
+                lambda node=node, changes=changes: (
+                    has_heard(node) or len(one.recorder.events) > changes
+                )
+            )
 
 
 def test_four_nodes_that_all_dial_at_once_end_with_one_link_a_pair() -> None:
@@ -33,10 +52,8 @@ def test_four_nodes_that_all_dial_at_once_end_with_one_link_a_pair() -> None:
                     if one is not other:
                         await one.recorder.until_up(other.key)
             # A frame through every link proves that the two ends agree on which it is.
-            for number, one in enumerate(nodes):
-                one.network.broadcast(FrameKind.CONSENSUS, b"from %d" % number)
             for one in nodes:
-                await one.recorder.until(lambda one=one: len(one.recorder.frames) == 3)
+                await converse(one, nodes)
             for one in nodes:
                 assert len(one.network.connected) == 3
                 for other in nodes:
@@ -110,6 +127,22 @@ def test_the_lower_keys_dial_is_made_again_when_the_other_comes_late() -> None:
                 await late.recorder.until_up(early.key)
                 await early.recorder.until_up(late.key)
                 assert early.describe(late.key).direction == "outbound"
+
+    run(scenario())
+
+
+def test_a_member_that_answers_in_anothers_place_is_not_taken_for_it() -> None:
+    async def scenario() -> None:
+        one, other = Node(KEYS[0]), Node(KEYS[1])
+        async with started(one, other):
+            await one.recorder.until_up(other.key)
+            one.network.add_peer(make_address(KEYS[2], other))
+            async with asyncio.timeout(WAIT_S):
+                # Nothing tells the node of a link that never came up.
+                while one.describe(KEYS[2]).last_error != "another-node-answered":  # noqa: ASYNC110
+                    await asyncio.sleep(0)
+            assert one.network.connected == [other.key.public_key]
+            assert one.recorder.events == [(other.key.public_key, True)]
 
     run(scenario())
 

@@ -1,4 +1,4 @@
-"""The outgoing queues, token buckets, back-off and the table of open requests."""
+"""The outgoing queues, token buckets and back-off."""
 
 from __future__ import annotations
 
@@ -7,14 +7,11 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2p.frames import FrameKind, Lane
+from p2p.frames import Lane
 from p2p.outbox import Outbox, Push
 from p2p.rates import TokenBucket, compute_backoff_s
-from p2p.requests import RequestTable
-from primitives.hashing import Address
 
 BOUNDS = (100, 100, 100)
-ALICE, BOB = Address(b"a" * 32), Address(b"b" * 32)
 
 
 def test_a_vote_overtakes_everything_that_has_not_begun() -> None:
@@ -112,26 +109,3 @@ def test_back_off_doubles_is_capped_and_is_jittered_by_half() -> None:
         waits = [compute_backoff_s(attempt, 0.25, 15.0, rng) for _ in range(200)]
         assert ceiling / 2 <= min(waits) < max(waits) <= ceiling
         assert max(waits) - min(waits) > ceiling / 4
-
-
-def test_only_the_peer_that_was_asked_answers_and_only_once() -> None:
-    table: RequestTable[str] = RequestTable()
-    number = table.open(ALICE, FrameKind.BODY, "block 7", 0.0, 2.0)
-    assert number is not None
-    assert table.close(BOB, FrameKind.BODY, number) is None
-    assert table.close(ALICE, FrameKind.BLOCKS, number) is None
-    assert table.close(ALICE, FrameKind.BODY, number + 1) is None
-    answered = table.close(ALICE, FrameKind.BODY, number)
-    assert answered is not None and answered.context == "block 7"
-    assert table.close(ALICE, FrameKind.BODY, number) is None
-
-
-def test_open_requests_are_bounded_expire_and_die_with_the_link() -> None:
-    table: RequestTable[int] = RequestTable(first_id=2**64 - 1, requests_max=3)
-    ids = [table.open(peer, FrameKind.BODY, 0, 0.0, 2.0) for peer in (ALICE, BOB, BOB)]
-    assert ids == [2**64 - 1, 0, 1]
-    assert table.open(ALICE, FrameKind.BODY, 0, 0.0, 2.0) is None
-    assert [request.peer for request in table.drop_peer(ALICE)] == [ALICE]
-    assert table.expire(1.9) == []
-    assert len(table.expire(2.0)) == 2
-    assert len(table) == 0

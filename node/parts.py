@@ -163,6 +163,7 @@ def _build(config: NodeConfig, genesis: Genesis, key: PrivateKey, stack: ExitSta
         lambda: network.connected,
         links.report,
         driver.import_block,
+        notifier.wait_tip,
         rng,
     )
     driver.attach(sync.on_behind)

@@ -42,6 +42,11 @@ ROUNDS_WITHOUT_PROGRESS_MAX = 3
 """After so many rounds of every peer without a block, the claimed height is given up;
 consensus repeats it if it was true."""
 RETRY_WAIT_S = 0.2
+CLOSE_BLOCKS = 2
+GRACE_S = 0.5
+"""So few blocks behind, consensus most likely finishes by itself what it holds; only when
+nothing was committed for this long are they fetched. Under load every node is a block
+behind now and then, and executing it twice would make that worse."""
 
 Report = Callable[[Address, Offence, str], None]
 GetPeers = Callable[[], list[Address]]
@@ -68,6 +73,7 @@ class Sync:
         get_peers: GetPeers,
         report: Report,
         import_block: ImportBlock,
+        wait_tip: Callable[[], Awaitable[None]],
         rng: random.Random,
     ) -> None:
         self._chain_id = chain_id
@@ -76,6 +82,7 @@ class Sync:
         self._get_peers = get_peers
         self._report = report
         self._import_block = import_block
+        self._wait_tip = wait_tip
         self._rng = rng
         self._target = 0
         self._preferred: Address | None = None
@@ -88,8 +95,8 @@ class Sync:
 
     @property
     def is_syncing(self) -> bool:
-        """Whether blocks are being fetched."""
-        return self._target > self._state.height
+        """Whether final blocks are missing here, beyond those consensus is finishing."""
+        return self._target > self._state.height + CLOSE_BLOCKS
 
     def on_behind(self, behind: Behind) -> None:
         """Consensus found that a height is final elsewhere."""
@@ -104,6 +111,7 @@ class Sync:
             await self._wanted.wait()
             self._wanted.clear()
             started_at = self._state.height
+            await self._wait_while_close()
             await self._fetch_to_target()
             if self._state.height > started_at:
                 log_event(
@@ -115,12 +123,21 @@ class Sync:
                 )
             self._target = 0
 
+    async def _wait_while_close(self) -> None:
+        """Return when blocks must be fetched, or the target was reached without that."""
+        while 0 < self._target - self._state.height <= CLOSE_BLOCKS:
+            try:
+                async with asyncio.timeout(GRACE_S):
+                    await self._wait_tip()
+            except TimeoutError:
+                return
+
     async def _fetch_to_target(self) -> None:
         """Fetch until the target is reached or nobody can serve the next block."""
         failures = 0
         ahead: asyncio.Task[_Served | None] | None = None
         try:
-            while self.is_syncing:
+            while self._target > self._state.height:
                 first = self._state.height + 1
                 served = await (ahead or self._ask(first, failures))
                 ahead = None

@@ -16,7 +16,7 @@ from primitives.errors import CarbonodeError
 from primitives.limits import ADDRESS_BYTES, INT_BITS
 from vm.declarations import Contract, Function
 from vm.outcome import VmEvent
-from vm.types import DictType, ListType, RecordType, Scalar, TupleType, Type, describe_type
+from vm.types import EXACT, DictType, ListType, RecordType, Scalar, TupleType, Type, describe_type
 
 ABI_VERSION: Final = 1
 JSON_INTEGER_MAX: Final = 1 << 53
@@ -212,16 +212,15 @@ def value_from_literal(kind: Type, value: Any, where: str = "value") -> Value:
 def _check_scalar(name: str, value: Any, where: str) -> Value:
     if name == "Address" and type(value) is str and _HEX.match(value):
         value = bytes.fromhex(value[2:])
-    fits = {
-        "int": lambda: type(value) is int and -_INT_LIMIT <= value < _INT_LIMIT,
-        "str": lambda: type(value) is str and _is_encodable(value),
-        "bool": lambda: type(value) is bool,
-        "bytes": lambda: type(value) is bytes,
-        "Address": lambda: isinstance(value, bytes) and len(value) == ADDRESS_BYTES,
-        "None": lambda: value is None,
-        "any": lambda: True,
-    }[name]
-    if not fits():
+    if name == "int":
+        fits = type(value) is int and -_INT_LIMIT <= value < _INT_LIMIT
+    elif name == "str":
+        fits = type(value) is str and _is_encodable(value)
+    elif name == "Address":
+        fits = isinstance(value, bytes) and len(value) == ADDRESS_BYTES
+    else:
+        fits = name == "any" or type(value) is EXACT[name]
+    if not fits:
         raise AbiError(f"{where} is not {name}", given=repr(value)[:80])
     return value  # type: ignore[no-any-return]  # the table has just proved the type
 

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from primitives.errors import CarbonodeError, CodecError
 from primitives.codec import check_value
+from primitives.errors import CarbonodeError, CodecError
 from primitives.hashing import ZERO_HASH, Address
 from primitives.transaction import Call
 from vm.abi import Abi, AbiError

@@ -41,6 +41,8 @@ def build_to_wire(kind: Type, meter: Meter) -> Convert:
             return lambda value: dynamic_to_wire(value, meter)
         case Scalar("Address"):
             return _address_to_wire
+        case Scalar("str" | "bytes" as name):
+            return _build_sized(EXACT[name], meter)
         case Scalar(name):
             return _build_exact(EXACT[name])
         case ListType(item):
@@ -63,9 +65,22 @@ def _address_to_wire(value: object) -> bytes:
 
 
 def _build_exact(exact: type) -> Convert:
-    def to_wire(value: object) -> object:
+    def to_wire(value: Any) -> Any:
         if type(value) is not exact:
             raise Fault("type")
+        return value
+
+    return to_wire
+
+
+def _build_sized(exact: type[Any], meter: Meter) -> Convert:
+    """Long text is paid each time it is met: one text may stand in a list a million times."""
+
+    def to_wire(value: Any) -> Any:
+        if type(value) is not exact:
+            raise Fault("type")
+        if len(value) > OBJECT_BYTES:
+            meter.charge_copy(4 * len(value))
         return value
 
     return to_wire
@@ -78,6 +93,7 @@ def _build_list_to_wire(item: Convert, meter: Meter) -> Convert:
         if type(value) is not list:
             raise Fault("type")
         meter.charge(price * len(value))
+        meter.allocate(OBJECT_BYTES * (1 + len(value)))
         return [item(element) for element in value]
 
     return to_wire
@@ -90,18 +106,20 @@ def _build_dict_to_wire(key: Convert, item: Convert, meter: Meter) -> Convert:
         if type(value) is not dict:
             raise Fault("type")
         meter.charge(price * len(value))
+        meter.allocate(OBJECT_BYTES + _PAIR_BYTES * len(value))
         return [[key(name), item(element)] for name, element in value.items()]
 
     return to_wire
 
 
-def _build_row_to_wire(exact: type, items: list[Convert], meter: Meter) -> Convert:
+def _build_row_to_wire(exact: type[Any], items: list[Convert], meter: Meter) -> Convert:
     price, size = meter.schedule.item * len(items), len(items)
 
     def to_wire(value: Any) -> list[Any]:
         if type(value) is not exact or len(value) != size:
             raise Fault("type")
         meter.charge(price)
+        meter.allocate(OBJECT_BYTES * (1 + size))
         return [item(element) for item, element in zip(items, value, strict=True)]
 
     return to_wire
@@ -199,19 +217,19 @@ def build_parse_wire(kind: Type, meter: Meter) -> Convert:
 def _build_scalar_parser(name: str, meter: Meter) -> Convert:
     if name == "any":
         return lambda wire: copy_wire(wire, meter)
-    exact = EXACT[name]
+    exact: type[Any] = EXACT[name]
 
-    def parse_plain(wire: object) -> object:
+    def parse_plain(wire: Any) -> Any:
         if type(wire) is not exact:
             raise Fault("arguments")
         return wire
 
-    def parse_int(wire: object) -> int:
+    def parse_int(wire: Any) -> int:
         if type(wire) is not int or not INT_MIN <= wire <= INT_MAX:
             raise Fault("arguments")
         return wire
 
-    def parse_sized(wire: Any) -> object:
+    def parse_sized(wire: Any) -> Any:
         if type(wire) is not exact:
             raise Fault("arguments")
         if exact is str and not _is_encodable(wire):
@@ -219,10 +237,10 @@ def _build_scalar_parser(name: str, meter: Meter) -> Convert:
         meter.charge_copy(text_bytes(wire) if exact is str else len(wire))
         return wire
 
-    def parse_address(wire: object) -> Address:
-        if type(wire) not in (bytes, Address) or len(wire) != ADDRESS_BYTES:  # type: ignore[arg-type]  # bytes, just checked
+    def parse_address(wire: Any) -> Address:
+        if type(wire) not in (bytes, Address) or len(wire) != ADDRESS_BYTES:
             raise Fault("arguments")
-        return Address(wire)  # type: ignore[call-overload,no-any-return]  # bytes, just checked
+        return Address(wire)
 
     return {
         "int": parse_int,
@@ -287,24 +305,30 @@ def _build_row_parser(cls: type[tuple[Any, ...]], items: list[Convert], meter: M
     return parse
 
 
-def dynamic_to_wire(value: object, meter: Meter, depth: int = VALUE_DEPTH_MAX) -> Value:
+def dynamic_to_wire(value: Any, meter: Meter, depth: int = VALUE_DEPTH_MAX) -> Value:
     """Return the wire form of any value of the language, by its exact type."""
     exact = type(value)
-    if value is None or exact is int or exact is bool or exact is str or exact is bytes:
-        return value  # type: ignore[return-value]  # one of these scalars
+    if value is None or exact is int or exact is bool:
+        return value  # type: ignore[no-any-return]  # one of these scalars
+    if exact is str or exact is bytes:
+        if len(value) > OBJECT_BYTES:
+            meter.charge_copy(4 * len(value))
+        return value  # type: ignore[no-any-return]  # text or bytes
     if exact is Address:
-        return bytes(value)  # type: ignore[call-overload,no-any-return]  # bytes subclass
+        return bytes(value)
     if depth == 0:
         raise Fault("depth")
     if exact is dict:
-        meter.charge(2 * meter.schedule.item * len(value))  # type: ignore[arg-type]  # dict
+        meter.charge(2 * meter.schedule.item * len(value))
+        meter.allocate(OBJECT_BYTES + _PAIR_BYTES * len(value))
         return [
             [dynamic_to_wire(name, meter), dynamic_to_wire(item, meter, depth - 1)]
-            for name, item in value.items()  # type: ignore[attr-defined]  # dict
+            for name, item in value.items()
         ]
     if exact is list or exact is tuple or isinstance(value, Record):
-        meter.charge(meter.schedule.item * len(value))  # type: ignore[arg-type]  # a sequence
-        return [dynamic_to_wire(item, meter, depth - 1) for item in value]  # type: ignore[attr-defined]  # a sequence
+        meter.charge(meter.schedule.item * len(value))
+        meter.allocate(OBJECT_BYTES * (1 + len(value)))
+        return [dynamic_to_wire(item, meter, depth - 1) for item in value]
     raise Fault("type")
 
 

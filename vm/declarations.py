@@ -17,10 +17,10 @@ from vm.outcome import Problem
 from vm.types import (
     ANY,
     KEY_SCALARS,
+    NONE,
     SCALARS,
     DictType,
     ListType,
-    NONE,
     RecordType,
     Scalar,
     TupleType,
@@ -235,7 +235,7 @@ class _Reader:
         if not all(isinstance(part, Scalar) and part.name in KEY_SCALARS for part in parts):
             self.problems.add(
                 node, "annotation", "a key is int, str, bytes, Address or a tuple of these"
-            )  # noqa: E501 - one sentence for people
+            )
             return SCALARS["str"]
         return kind
 

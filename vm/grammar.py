@@ -160,9 +160,9 @@ def _refuse_node(node: ast.AST, depth: int, loops: int) -> str | None:
         return "** is not in the language"
     if isinstance(node, ast.keyword) and node.arg is None:
         return "** is not in the language"
-    if isinstance(node, ast.ListComp | ast.DictComp):
-        if len(node.generators) > COMPREHENSION_LOOPS_MAX:
-            return f"over {COMPREHENSION_LOOPS_MAX} loops in a comprehension"
+    loops_inside = len(node.generators) if isinstance(node, ast.ListComp | ast.DictComp) else 0
+    if loops_inside > COMPREHENSION_LOOPS_MAX:
+        return f"over {COMPREHENSION_LOOPS_MAX} loops in a comprehension"
     return None
 
 

@@ -33,13 +33,11 @@ class BuiltinGuards:
 
     def get_table(self) -> dict[str, Callable[..., Any]]:
         """Return guard name -> function."""
-        table: dict[str, Callable[..., Any]] = {
-            "len": self.make_len, "int": self.make_int, "str": self.make_str, "bool": bool, "abs": self.make_abs,
-            "min": self.make_min, "max": self.make_max, "sum": self.make_sum, "sorted": self.make_sorted,
-            "reversed": self.make_reversed, "range": self.make_range, "enumerate": self.make_enumerate,
-            "zip": self.make_zip, "list": self.make_list, "dict": self.make_dict, "tuple": self.make_tuple,
-            "any": self.make_any, "all": self.make_all, "divmod": self.make_divmod,
-        }  # fmt: skip
+        names = (
+            "len", "int", "str", "abs", "min", "max", "sum", "sorted", "reversed", "range",
+            "enumerate", "zip", "list", "dict", "tuple", "any", "all", "divmod",
+        )  # fmt: skip
+        table = {name: getattr(self, f"make_{name}") for name in names} | {"bool": bool}
         return {f"builtin.{name}": function for name, function in table.items()}
 
     def _list(self, values: Any, weight: int = 1) -> list[Any]:
@@ -144,6 +142,7 @@ class BuiltinGuards:
         result = range(*bounds)
         if count_items(result) > RANGE_ITEMS_MAX:
             raise Fault("size")
+        self.meter.allocate(4 * OBJECT_BYTES)
         return result
 
     def make_enumerate(self, values: Any, start: Any = 0) -> list[Any]:
@@ -189,4 +188,5 @@ class BuiltinGuards:
         return all(self._list(values))
 
     def make_divmod(self, left: Any, right: Any) -> tuple[int, int]:
+        self.meter.allocate(3 * OBJECT_BYTES)
         return self.operators.divide(left, right), self.operators.modulo(left, right)

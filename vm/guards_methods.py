@@ -63,10 +63,11 @@ class MethodGuards:
             charge_search(self.meter, text, separator)
         if type(count) is not int:
             raise Fault("type")
-        # At worst one part for every other character.
-        self.meter.charge(len(text))
+        # Paid before the parts exist; without separator at worst every other character.
+        parts_max = 2 + (len(text) >> 1 if separator is None else text.count(separator))
+        self.meter.charge(len(text) + parts_max)
+        self.meter.allocate(OBJECT_BYTES * parts_max + text_bytes(text))
         parts: list[str] = text.split(separator, max(-1, min(count, len(text))))
-        self.meter.allocate(OBJECT_BYTES * (1 + 2 * len(parts)) + text_bytes(text))
         return parts
 
     def join(self, separator: Any, parts: Any) -> str:

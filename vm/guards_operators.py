@@ -15,6 +15,7 @@ from vm.outcome import Fault
 from vm.types import Address, Record
 
 _ORDERED = (int, str, bytes, Address)
+_CONTAINERS = (list, tuple, dict)
 
 
 class OperatorGuards:
@@ -115,7 +116,7 @@ class OperatorGuards:
         if right < 0:
             raise Fault("value")
         if -1 <= left <= 1:
-            return left ** (right & 1) if right else 1
+            return left ** (2 - (right & 1)) if right else 1
         # |left| >= 2, so more bits than this cannot fit and are never computed.
         if right > 255 or (left.bit_length() - 1) * right > 256:
             raise Fault("overflow")
@@ -184,9 +185,8 @@ class OperatorGuards:
             return bool(left == right)
         if depth == 0:
             raise Fault("depth")
-        if kind is not list and kind is not tuple and kind is not dict:
-            if not issubclass(kind, Record):
-                raise Fault("type")
+        if kind not in _CONTAINERS and not issubclass(kind, Record):
+            raise Fault("type")
         if len(left) != len(right):
             return False
         self.meter.charge(self.meter.schedule.item_check * (1 + len(left)))

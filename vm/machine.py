@@ -207,7 +207,7 @@ class Machine:
             runtime.meter.gas = 0
         except _BROKEN_NODE:
             raise
-        except UnboundLocalError:
+        except NameError:  # a local read before any branch has set it
             status, code = STATUS_FAULT, "value"
         except Exception as error:
             # Deterministic, so every node says the same; but it is a bug of ours.

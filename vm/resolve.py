@@ -150,9 +150,9 @@ class _Checker:
             self.problems.add(node, "syntax", "a statement that does nothing")
             return
         func = call.func
-        if isinstance(func, ast.Attribute) and func.attr in MUTATORS:
-            if self.scope.is_storage_read(func.value):
-                self._lost_write(node)
+        mutates = isinstance(func, ast.Attribute) and func.attr in MUTATORS
+        if mutates and self.scope.is_storage_read(func.value):  # type: ignore[attr-defined]  # Attribute
+            self._lost_write(node)
         self._expression(call, self.scope)
 
     def _lost_write(self, node: ast.AST) -> None:

@@ -120,8 +120,7 @@ class FunctionRewriter:
                 body = self._block(node.body, 0, node.body[0].lineno)
                 return [ast.If(test, body, self._else(node.orelse))]
             case ast.Return():
-                value = None if node.value is None else self._expression(node.value)
-                return [ast.Return(value)]
+                return [ast.Return(self._expression(node.value) if node.value else None)]
             case ast.Expr(value=ast.Call() as call):
                 return [ast.Expr(self._expression(call))]
             case ast.Expr():
@@ -169,7 +168,8 @@ class FunctionRewriter:
         variable = self._scope.get_variable(target.value)
         if variable is not None:
             return guard(f"var:{variable.name}.put", value, self._expression(target.slice))
-        return guard("set_item", value, self._expression(target.value), self._expression(target.slice))  # fmt: skip
+        container = self._expression(target.value)
+        return guard("set_item", value, container, self._expression(target.slice))
 
     def _delete(self, target: ast.expr) -> ast.expr:
         self._cost += self.schedule.subscript
@@ -263,19 +263,20 @@ class FunctionRewriter:
 
     def _peek(self, node: ast.expr) -> ast.expr:
         """Return an expression that is only looked into: a flat constant needs no copy."""
-        if isinstance(node, ast.Name) and node.id not in self._scope.names:
-            if is_flat(self.contract.constants[node.id]):
-                self._cost += self.schedule.node
-                return ast.Name(f"$const:{node.id}", ast.Load())
+        is_constant = isinstance(node, ast.Name) and node.id not in self._scope.names
+        if is_constant and is_flat(self.contract.constants[node.id]):  # type: ignore[attr-defined]  # Name
+            self._cost += self.schedule.node
+            return ast.Name(f"$const:{node.id}", ast.Load())  # type: ignore[attr-defined]  # Name
         return self._expression(node)
 
     def _unary(self, node: ast.UnaryOp) -> ast.expr:
         operand = node.operand
         if isinstance(node.op, ast.Not):
             return ast.UnaryOp(ast.Not(), self._expression(operand))
-        if isinstance(node.op, ast.USub) and isinstance(operand, ast.Constant):
-            if type(operand.value) is int:
-                return ast.Constant(-operand.value)
+        match node:
+            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int(value))):
+                if type(value) is int:
+                    return ast.Constant(-value)
         self._cost += self.schedule.arithmetic
         name = "negate" if isinstance(node.op, ast.USub) else "invert"
         return guard(name, self._expression(operand))
@@ -341,7 +342,7 @@ class FunctionRewriter:
             ast.List(items, ast.Load())
             if isinstance(node, ast.List)
             else ast.Tuple(items, ast.Load())
-        )  # noqa: E501 - one alternative
+        )
         return guard("keep", display, ast.Constant(OBJECT_BYTES * (1 + len(items))))
 
     def _joined(self, node: ast.JoinedStr) -> ast.expr:

@@ -130,13 +130,15 @@ class RecordMaker:
         kind.cls.to_wire = staticmethod(self.to_wire)  # type: ignore[attr-defined]  # read by emit
         kind.cls.remake = staticmethod(self.remake)  # type: ignore[attr-defined]  # read by replace
 
-    def make(self, *values: Any, **named: Any) -> Record:
+    def make(self, /, *values: Any, **named: Any) -> Record:
         """Return a record whose fields have their declared types."""
         if named:
             values += tuple(named[name] for name in self.names[len(values) :])
         self.meter.allocate(self.memory)
         record: Record = tuple.__new__(self.kind.cls, values)
-        self.to_wire(record)
+        memory = self.meter.memory
+        self.to_wire(record)  # for its checks; the wire form is dropped
+        self.meter.memory = memory
         return record
 
     def remake(self, record: Record, changes: dict[str, Any]) -> Record:
@@ -147,7 +149,7 @@ class RecordMaker:
         return self.make(*[changes.get(name, value) for name, value in fields])
 
 
-def replace(record: Any, **changes: Any) -> Record:
+def replace(record: Any, /, **changes: Any) -> Record:
     """``replace(record, field=value)``."""
     if not isinstance(record, Record):
         raise Fault("type")

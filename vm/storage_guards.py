@@ -56,7 +56,9 @@ class _Cell:
         self.meter.charge(self.write_price)
         if self.runtime.read_only:
             raise Fault("read-only")
+        memory = self.meter.memory
         data = pack(self.to_wire(value))
+        self.meter.memory = memory  # the wire form is gone again
         size = len(data)
         if size > VALUE_BYTES_MAX:
             raise Fault("size")

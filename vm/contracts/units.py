@@ -13,6 +13,8 @@ BUFFER = "buffer"
 REASONS = "order pledge margin export"
 TRACE_MAX = 200
 PAGE_MAX = 100
+# 10^15 t: far above anything real, and so far below 2^255 that no sum of them can overflow.
+SERIAL_MAX = 1000000000000000000
 
 
 @record
@@ -236,7 +238,7 @@ def attest(
     check_id(report)
     check_id(project)
     check_vintage(vintage)
-    require(net_kg > 0, "bad-amount")
+    require(0 < net_kg and net_kg <= SERIAL_MAX, "bad-amount")
     require(len(evidence_hash) == 32, "bad-hash")
     verifier = require_role("verifier", "not-a-verifier")
     require_accredited(verifier, scope)
@@ -410,11 +412,11 @@ def merge(batch: str, at: int) -> None:
     owner = call("identity", "get_mover", ctx.sender)
     require((batch, at) in lots, "not-adjacent")
     left = lots[batch, at]
+    # It holds ``at`` and cannot begin before the left one ends: it is the right neighbour.
     end = find_end(batch, at)
     right = lots[batch, end]
     require_owned(left, owner)
     require_owned(right, owner)
-    require(right.start == at, "not-adjacent")
     step = max(left.step, right.step) + 1
     moves[batch, left.start, step] = Move(
         "merge", end, owner, owner, ctx.time, ctx.height, left.moved_at
@@ -456,10 +458,11 @@ def unlock(batch: str, start: int, end: int) -> None:
     require(lot.start == start and lot_end == end, "lot-mismatch")
     held = locks[batch, end]
     caller = call("identity", "organisation_of", ctx.sender)
-    if held.reason == "court":
+    # A holder that may no longer act must not keep units locked for ever.
+    if held.reason == "court" or not call("identity", "is_active", held.holder):
         require(call("identity", "has_role", caller, "regulator"), "not-holder")
     else:
-        require(caller == held.holder and caller != "", "not-holder")
+        require(caller == held.holder, "not-holder")
     del locks[batch, end]
     carve(batch, lot, end, start, end, lot.owner, "active", "unlock")
     emit(Unlocked(batch, start, end, lot.owner))
@@ -592,6 +595,7 @@ def check_bounds(start: int, end: int) -> None:
 
 def check_issue(start: int, end: int, quantity: int, buffer_quantity: int) -> None:
     check_bounds(start, end)
+    require(end <= SERIAL_MAX, "bad-range")
     require(quantity == end - start, "quantity-mismatch")
     require(0 <= buffer_quantity and buffer_quantity <= quantity, "bad-amount")
 

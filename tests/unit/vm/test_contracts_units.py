@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from primitives.transaction import Call
 from tests.unit.vm.carbon_chain import DAY, HASH, START_SECONDS, Chain
 
 U = "units"
@@ -435,8 +436,32 @@ def test_views_refuse_what_is_not_there(issued: Chain) -> None:
     issued.view_refused("bad-limit", U, "is_imported", "ACR", ["k"] * 201)
 
 
-def test_amounts_of_any_size_add_up(chain: Chain) -> None:
-    huge = 10**40
-    chain.issue("b1", huge, 1)
-    chain.ok("owner", U, "transfer", "b1", 5, huge - 1, "alice")
-    assert chain.view(U, "balance_of", "alice", "b1") == huge - 6
+def test_amounts_go_up_to_a_bound_that_no_sum_can_overflow(chain: Chain) -> None:
+    bound = 10**18
+    chain.issue("b1", bound, 1)
+    chain.ok("owner", U, "transfer", "b1", 5, bound - 1, "alice")
+    assert chain.view(U, "balance_of", "alice", "b1") == bound - 6
+    over = import_arguments(start=bound, end=bound + 1, quantity=1, buffer_quantity=0)
+    chain.refused("bad-range", "registry", U, "issue_imported", *over)
+    chain.refused("bad-amount", "verifier", U, "attest", *attest_arguments(net_kg=bound + 1))
+
+
+def test_a_holder_that_may_no_longer_act_does_not_keep_units_locked(issued: Chain) -> None:
+    issued.ok("owner", U, "lock", "b1", 0, 9, "pledge", "bank", "loan")
+    issued.refused("not-holder", "regulator", U, "unlock", "b1", 0, 9)
+    issued.ok("regulator", "identity", "revoke", "bank", "licence lost")
+    issued.refused("not-holder", "owner", U, "unlock", "b1", 0, 9)
+    issued.ok("regulator", U, "unlock", "b1", 0, 9)
+
+
+def test_a_transfer_stays_cheap(issued: Chain) -> None:
+    """The daily load: gas and keys written, with one for the organisation's gas."""
+    whole_lot, part_of_lot = ("b1", 0, 900, "alice"), ("b1", 800, 900, "bob")
+    for sender, arguments, gas, writes in (
+        ("owner", whole_lot, 6_500, 5),
+        ("alice", part_of_lot, 7_000, 6),
+    ):
+        transaction = issued.make(sender, Call(U, "transfer", arguments))
+        receipts, outcome = issued.run(transaction)
+        assert receipts[0].status == "ok"
+        assert receipts[0].gas <= gas and len(outcome.writes) <= writes

@@ -28,7 +28,7 @@ ROWS = st.lists(
 
 def compute_model_root(state: dict[bytes, bytes], levels: int) -> bytes:
     """From the definition: split the sorted entries by nibble until the buckets."""
-    entries = sorted(
+    entries: list[tuple[bytes, bytes]] = sorted(
         (compute_hash(Tag.STATE_KEY, key), compute_hash(Tag.STATE_VALUE, value))
         for key, value in state.items()
     )

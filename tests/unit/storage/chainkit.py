@@ -116,7 +116,8 @@ def make_certificate(height: int, block_hash: Hash, exec_hash: Hash) -> Certific
 
 
 def _make_outcomes(transactions: Sequence[Transaction]) -> tuple[list[bytes], list[bytes]]:
-    receipts, events = [], []
+    receipts: list[bytes] = []
+    events: list[bytes] = []
     for index, transaction in enumerate(transactions):
         receipts.append(
             RECEIPT.encode(

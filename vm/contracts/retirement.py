@@ -156,7 +156,7 @@ def cancel(batch: str, start: int, end: int, reason: str) -> int:
     check_length(reason, 1, 256)
     pieces = [Piece(batch, start, end)]
     whom = Beneficiary("", "", "", reason)
-    number = certify("cancellation", "cancelled", pieces, whom, no_origin())
+    number = certify("cancellation", pieces, whom, no_origin())
     made = certificates[number]
     cancelled_kg.set(cancelled_kg.get() + made.quantity_kg)
     emit(Cancelled(number, pieces, made.quantity_kg, made.owner, reason))
@@ -164,7 +164,7 @@ def cancel(batch: str, start: int, end: int, reason: str) -> int:
 
 
 def retire_pieces(kind: str, pieces: list[Piece], whom: Beneficiary, origin: Origin) -> int:
-    number = certify(kind, "retired", pieces, whom, origin)
+    number = certify(kind, pieces, whom, origin)
     made = certificates[number]
     retired_kg.set(retired_kg.get() + made.quantity_kg)
     if whom.organisation != "":
@@ -178,16 +178,17 @@ def retire_pieces(kind: str, pieces: list[Piece], whom: Beneficiary, origin: Ori
 
 
 def certify(
-    kind: str, status: str, pieces: list[Piece], whom: Beneficiary, origin: Origin
+    kind: str, pieces: list[Piece], whom: Beneficiary, origin: Origin
 ) -> int:
     """End the serials in units and write the certificate."""
+    retired = kind != "cancellation"
     owner = ""
     quantity = 0
     projects: list[str] = []
     vintages: list[int] = []
     for piece in pieces:
         closed = call(
-            "units", "close", ctx.sender, piece.batch, piece.start, piece.end, status
+            "units", "close", ctx.sender, piece.batch, piece.start, piece.end, retired
         )
         owner = closed[0]
         projects.append(closed[1])

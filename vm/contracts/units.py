@@ -489,22 +489,21 @@ def release_buffer(batch: str, start: int, end: int, to: str, evidence_hash: byt
 
 
 @export
-def close(account: Address, batch: str, start: int, end: int, status: str) -> list[str]:
+def close(account: Address, batch: str, start: int, end: int, retired: bool) -> list[str]:
     """For the contract retirement alone: the serials end here. [owner, project, vintage, origin]."""
     require(ctx.sender == retirement.get(), "not-retirement")
-    require(status in ["retired", "cancelled"], "bad-status")
     check_bounds(start, end)
     owner = call("identity", "get_mover", account)
     lot_end = find_lot(batch, start, end)
     lot = lots[batch, lot_end]
     require_owned(lot, owner)
     quantity = end - start
-    kind = "retire" if status == "retired" else "cancel"
-    carve(batch, lot, lot_end, start, end, owner, status, kind)
     take_balance(batch, owner, quantity)
-    if status == "retired":
+    if retired:
+        carve(batch, lot, lot_end, start, end, owner, "retired", "retire")
         add_totals(batch, Totals(0, 0, 0, 0, quantity, 0), 0)
     else:
+        carve(batch, lot, lot_end, start, end, owner, "cancelled", "cancel")
         add_totals(batch, Totals(0, 0, 0, 0, 0, quantity), 0)
     found = batches[batch]
     vintage = found.vintage

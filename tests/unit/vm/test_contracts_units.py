@@ -393,6 +393,7 @@ def test_the_buffer_is_released_by_a_regulator(issued: Chain) -> None:
     issued.refused("bad-range", "regulator", U, "release_buffer", "b1", 900, 900, "bob", HASH)
     issued.refused("no-batch", "regulator", U, "release_buffer", "b9", 900, 950, "bob", HASH)
     issued.refused("no-lot", "regulator", U, "release_buffer", "b1", 890, 950, "bob", HASH)
+    issued.refused("no-lot", "regulator", U, "release_buffer", "b1", 890, 1000, "bob", HASH)
     issued.refused("not-buffer", "regulator", U, "release_buffer", "b1", 0, 50, "bob", HASH)
     issued.refused("no-receiver", "regulator", U, "release_buffer", "b1", 900, 950, "x", HASH)
     to_issuer = ("b1", 900, 950, "registry", HASH)
@@ -414,7 +415,7 @@ def test_the_buffer_of_an_imported_batch_is_its_registrys(chain: Chain) -> None:
 
 
 def test_only_retirement_closes_a_lot(issued: Chain) -> None:
-    arguments = (bytes(32), "b1", 0, 10, "retired")
+    arguments = (bytes(32), "b1", 0, 10, True)
     issued.refused("not-retirement", "owner", U, "close", *arguments)
 
 

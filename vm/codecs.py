@@ -45,6 +45,8 @@ def build_to_wire(kind: Type, meter: Meter) -> Convert:
             return _build_sized(EXACT[name], meter)
         case Scalar(name):
             return _build_exact(EXACT[name])
+        case ListType(Scalar("int" | "bool" as name)):
+            return _build_plain_list(EXACT[name], meter)
         case ListType(item):
             return _build_list_to_wire(build_to_wire(item, meter), meter)
         case DictType(key, value):
@@ -82,6 +84,21 @@ def _build_sized(exact: type[Any], meter: Meter) -> Convert:
         if len(value) > OBJECT_BYTES:
             meter.charge_copy(4 * len(value))
         return value
+
+    return to_wire
+
+
+def _build_plain_list(exact: type, meter: Meter) -> Convert:
+    price = meter.schedule.item
+
+    def to_wire(value: Any) -> list[Any]:
+        if type(value) is not list:
+            raise Fault("type")
+        meter.charge(price * len(value))
+        meter.allocate(OBJECT_BYTES * (1 + len(value)))
+        if value and set(map(type, value)) != {exact}:
+            raise Fault("type")
+        return list(value)
 
     return to_wire
 

@@ -84,7 +84,8 @@ class BuiltinGuards:
         return self._pick(values, 1)
 
     def _pick(self, values: tuple[Any, ...], wanted: int) -> Any:
-        items = self._list(values[0] if len(values) == 1 else values, 6)
+        items = self._list(values[0] if len(values) == 1 else values, 16)
+        self.meter.charge(2 * self.meter.schedule.slow_path)
         if not items:
             raise Fault("value")
         best = items[0]
@@ -172,7 +173,8 @@ class BuiltinGuards:
             self.meter.allocate(160 * len(values))
             return dict(values)
         result: dict[Any, Any] = {}
-        for pair in self._list(values, 8):
+        self.meter.charge(2 * self.meter.schedule.slow_path)
+        for pair in self._list(values, 20):
             if type(pair) is not tuple and type(pair) is not list:
                 raise Fault("type")
             if len(pair) != 2:

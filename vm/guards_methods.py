@@ -65,7 +65,7 @@ class MethodGuards:
             raise Fault("type")
         # Paid before the parts exist; without separator at worst every other character.
         parts_max = 2 + (len(text) >> 1 if separator is None else text.count(separator))
-        self.meter.charge(len(text) + parts_max)
+        self.meter.charge(len(text) + 8 * parts_max + 2 * self.meter.schedule.slow_path)
         self.meter.allocate(OBJECT_BYTES * parts_max + text_bytes(text))
         parts: list[str] = text.split(separator, max(-1, min(count, len(text))))
         return parts
@@ -74,7 +74,7 @@ class MethodGuards:
         _require_text(separator)
         if type(parts) not in (list, tuple):
             raise Fault("type")
-        self.meter.charge(self.meter.schedule.item * len(parts))
+        self.meter.charge(self.meter.schedule.item_check * (1 + len(parts)))
         if any(type(part) is not str for part in parts):
             raise Fault("type")
         size = sum(map(text_bytes, parts)) + len(parts) * text_bytes(separator)
@@ -87,7 +87,7 @@ class MethodGuards:
             raise Fault("type")
         charge_search(self.meter, text, old)
         times = text.count(old)
-        self.meter.charge(times)
+        self.meter.charge(times + 2 * self.meter.schedule.slow_path)
         self.meter.charge_copy(text_bytes(text) + times * text_bytes(new))
         return text.replace(old, new, max(-1, min(count, times)))  # type: ignore[no-any-return]  # str, just checked
 

@@ -48,6 +48,7 @@ class OperatorGuards:
         kind = type(left)
         if kind is not type(right):
             raise Fault("type")
+        self.meter.charge(self.meter.schedule.slow_path)
         if kind is str:
             self.meter.charge_copy(text_bytes(left) + text_bytes(right))
         elif kind is bytes:
@@ -85,6 +86,7 @@ class OperatorGuards:
         kind = type(left)
         if type(right) is not int or kind not in (str, bytes, list, tuple):
             raise Fault("type")
+        self.meter.charge(2 * self.meter.schedule.slow_path)
         size = max(right, 0) * (text_bytes(left) if kind is str else len(left))
         if kind is list or kind is tuple:
             self._charge_items(size)
@@ -168,6 +170,7 @@ class OperatorGuards:
         kind = type(left)
         if kind is int:
             return type(right) is int and left == right
+        self.meter.charge(self.meter.schedule.slow_path)
         return self._equal(left, right, VALUE_DEPTH_MAX)
 
     def not_equal(self, left: Any, right: Any) -> bool:
@@ -192,9 +195,13 @@ class OperatorGuards:
         self.meter.charge(self.meter.schedule.item_check * (1 + len(left)))
         if kind is dict:
             return self._equal_dicts(left, right, depth)
-        return all(
-            self._equal(one, other, depth - 1) for one, other in zip(left, right, strict=True)
-        )
+        for one, other in zip(left, right, strict=True):
+            if type(one) is int:
+                if type(other) is not int or one != other:
+                    return False
+            elif not self._equal(one, other, depth - 1):
+                return False
+        return True
 
     def _equal_dicts(self, left: dict[Any, Any], right: dict[Any, Any], depth: int) -> bool:
         for name, item in left.items():
@@ -216,34 +223,40 @@ class OperatorGuards:
         if depth == 0:
             raise Fault("depth")
         for one, other in zip(left, right, strict=False):
-            self.meter.charge(self.meter.schedule.item_check)
+            self.meter.charge(2 * self.meter.schedule.slow_path)
             order = self.compare(one, other, depth - 1)
             if order:
                 return order
         return int(len(left) > len(right)) - int(len(left) < len(right))
 
+    def order(self, left: Any, right: Any) -> int:
+        """``compare`` at the price of one comparison outside the int path."""
+        self.meter.charge(2 * self.meter.schedule.slow_path)
+        return self.compare(left, right)
+
     def less(self, left: Any, right: Any) -> bool:
         if type(left) is int and type(right) is int:
             return left < right
-        return self.compare(left, right) < 0
+        return self.order(left, right) < 0
 
     def less_equal(self, left: Any, right: Any) -> bool:
         if type(left) is int and type(right) is int:
             return left <= right
-        return self.compare(left, right) <= 0
+        return self.order(left, right) <= 0
 
     def greater(self, left: Any, right: Any) -> bool:
         if type(left) is int and type(right) is int:
             return left > right
-        return self.compare(left, right) > 0
+        return self.order(left, right) > 0
 
     def greater_equal(self, left: Any, right: Any) -> bool:
         if type(left) is int and type(right) is int:
             return left >= right
-        return self.compare(left, right) >= 0
+        return self.order(left, right) >= 0
 
     def contains(self, item: Any, container: Any) -> bool:
         kind = type(container)
+        self.meter.charge(self.meter.schedule.slow_path)
         if kind is str or kind is bytes:
             if type(item) is not kind:
                 raise Fault("type")

@@ -88,6 +88,7 @@ class ValueGuards:
         for bound in (low, high):
             if bound is not None and type(bound) is not int:
                 raise Fault("type")
+        self.meter.charge(2 * self.meter.schedule.slow_path)
         start, stop, _ = slice(low, high).indices(len(container))
         count = max(stop - start, 0)
         if kind is list or kind is tuple:
@@ -120,7 +121,7 @@ class ValueGuards:
             self.meter.charge(price * count)
             self.meter.allocate(OBJECT_BYTES * count)
         if size:
-            self.meter.charge(self.meter.schedule.item_check * count_items(result))
+            self.meter.charge(self.meter.schedule.slow_path * count_items(result))
             for row in result:
                 if type(row) is not tuple and type(row) is not list:
                     raise Fault("type")
@@ -144,6 +145,7 @@ class ValueGuards:
         return check_key(self.meter, key)
 
     def make_dict(self, parts: tuple[Any, ...]) -> dict[Any, Any]:
+        self.meter.charge(self.meter.schedule.slow_path + 8 * len(parts))
         self.meter.allocate(OBJECT_BYTES + (_ENTRY_BYTES * len(parts) >> 1))
         result = {}
         for index in range(0, len(parts), 2):
@@ -158,11 +160,11 @@ class ValueGuards:
         """Return a copy of a constant: each use of it is a fresh value."""
         kind = type(value)
         if kind is list or kind is tuple:
-            self.meter.charge(self.meter.schedule.item * (1 + len(value)))
+            self.meter.charge(self.meter.schedule.slow_path * (2 + len(value)))
             self.meter.allocate(OBJECT_BYTES * (1 + len(value)))
             return kind([self.copy(item, depth - 1) for item in value])
         if kind is dict:
-            self.meter.charge(2 * self.meter.schedule.item * (1 + len(value)))
+            self.meter.charge(2 * self.meter.schedule.slow_path * (1 + len(value)))
             self.meter.allocate(OBJECT_BYTES + _ENTRY_BYTES * len(value))
             return {name: self.copy(item, depth - 1) for name, item in value.items()}
         return value

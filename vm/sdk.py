@@ -145,6 +145,8 @@ class RecordMaker:
         """Return a copy with some fields changed."""
         if any(name not in self.kind.cls.indexes for name in changes):
             raise Fault("type")
+        schedule = self.meter.schedule
+        self.meter.charge(2 * (schedule.record + schedule.record_field * len(self.names)))
         fields = zip(self.names, record, strict=True)
         return self.make(*[changes.get(name, value) for name, value in fields])
 

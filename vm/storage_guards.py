@@ -153,12 +153,12 @@ class MapGuards(_Cell):
             raise Fault("size")
         encoded = self.encode_prefix(prefix)
         start = None if after is None else self.encode_key(after)
-        # Every row is paid before it is fetched, at the price of its reading.
-        meter.charge(self.read_price * limit)
+        # Every row is paid before it is fetched.
+        meter.charge(schedule.scan_row * limit)
         hidden_max = meter.gas // schedule.scan_hidden
         rows, hidden = self.runtime.overlay.scan_counted(encoded, start, limit, hidden_max)
         meter.charge(schedule.scan_hidden * hidden)
-        meter.gas += self.read_price * (limit - len(rows))
+        meter.gas += schedule.scan_row * (limit - len(rows))
         meter.allocate(OBJECT_BYTES * (1 + 4 * len(rows)))
         return [(self.decode_key(key), self.decode(data)) for key, data in rows]
 

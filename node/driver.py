@@ -117,7 +117,7 @@ class Driver:
         self._timers: dict[TimerName, asyncio.TimerHandle] = {}
         self._offer_timer: asyncio.TimerHandle | None = None
         self._executed: dict[Hash, Executed] = {}
-        self._running: dict[Hash, asyncio.Task[None]] = {}
+        self._running: dict[tuple[str, Hash], asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
         self._seen_at_s = 0.0
 
@@ -328,7 +328,7 @@ class Driver:
         if outcome is not None:
             self._settle_body(effect.proposal, outcome)
         else:
-            self._start(effect.proposal.block_hash, self._fetch_slowly(effect))
+            self._start("fetch", effect.proposal.block_hash, self._fetch_slowly(effect))
 
     async def _fetch_slowly(self, effect: FetchBody) -> None:
         outcome = await self._bodies.fetch(effect.proposal, effect.holders)
@@ -357,7 +357,7 @@ class Driver:
             exec_hash = known.exec_hash
             self._post(lambda now: self._replica.executed(proposal.block_hash, exec_hash, now))
         else:
-            self._start(proposal.block_hash, self._execute(proposal))
+            self._start("execute", proposal.block_hash, self._execute(proposal))
 
     async def _execute(self, proposal: Proposal) -> None:
         body = self._bodies.get(proposal.block_hash)
@@ -380,14 +380,23 @@ class Driver:
         self._observe_step("execute")
         self._post(lambda now: self._replica.executed(proposal.block_hash, executed.exec_hash, now))
 
-    def _start(self, block_hash: Hash, work: Coroutine[None, None, None]) -> None:
-        """Start background work on a block; it is cancelled when its height is over."""
-        if self._group is None or block_hash in self._running:
+    def _start(self, work_name: str, block_hash: Hash, work: Coroutine[None, None, None]) -> None:
+        """Start background work on a block; it is cancelled when its height is over.
+
+        Fetching and executing one block are two works: the fetch may still be ending
+        when its answer has led to the execution.
+        """
+        key = (work_name, block_hash)
+        if self._group is None or key in self._running:
             work.close()
             return
         task = self._group.create_task(work)
-        self._running[block_hash] = task
-        task.add_done_callback(lambda _: self._running.pop(block_hash, None))
+        self._running[key] = task
+        task.add_done_callback(lambda done: self._on_work_done(key, done))
+
+    def _on_work_done(self, key: tuple[str, Hash], done: asyncio.Task[None]) -> None:
+        if self._running.get(key) is done:
+            del self._running[key]
 
     # -- committing
 

@@ -13,7 +13,7 @@ import statistics
 import time
 from typing import Any
 
-from vm.authoring import Bench, parse_call
+from vm.authoring import Bench
 
 HEADER = """
 from vm import Var, Map, record, event, export, ctx, require, emit, replace, Address
@@ -95,7 +95,8 @@ OPERATIONS = [
     "x = d.keys()", "x = d.values()", "x = d.items()", "x = counts['a']", "x = counts.get('z')",
     "counts['a'] = n", "counts['a'] += 1", "x = 'a' in counts", "x = total.get()", "total.set(n)",
     "x = lots['a', 1]", "lots['a', 1] = r", "x = lots.scan('b')", "x = lots.scan('b', limit=2)",
-    "x = big[1]", "big[1] = xs", "for q in xs:\n            pass", "for q, t in ps:\n            pass",
+    "x = big[1]", "big[1] = xs", "for q in xs:\n            pass",
+    "for q, t in ps:\n            pass",
     "while False:\n            pass", "if n:\n            pass",
 ]  # fmt: skip
 MEMORY_HEAVY = ("long", "xs + xs", "raw", "ss}", "enumerate", "zip", "items", "ps]", "dict(d)")

@@ -459,8 +459,8 @@ def test_a_transfer_stays_cheap(issued: Chain) -> None:
     """The daily load: gas and keys written, with one for the organisation's gas."""
     whole_lot, part_of_lot = ("b1", 0, 900, "alice"), ("b1", 800, 900, "bob")
     for sender, arguments, gas, writes in (
-        ("owner", whole_lot, 6_500, 5),
-        ("alice", part_of_lot, 7_000, 6),
+        ("owner", whole_lot, 8_000, 5),
+        ("alice", part_of_lot, 9_000, 6),
     ):
         transaction = issued.make(sender, Call(U, "transfer", arguments))
         receipts, outcome = issued.run(transaction)

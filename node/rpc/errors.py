@@ -38,7 +38,8 @@ class RpcError(CarbonodeError):
     code = "rpc"
 
     def __init__(self, number: ErrorNumber, message: str, **data: Any) -> None:
-        super().__init__(message, code=number.name.lower().replace("_", "-"), **data)
+        super().__init__(message, code=number.name.lower().replace("_", "-"))
+        self.values_seen = dict(data)
         self.number = number
         self.data = data
 

@@ -241,6 +241,13 @@ class Story:
         seen: set[bytes] = set()
 
         def count(outcome: Outcome) -> None:
+            if outcome.status != DONE:
+                raise ScenarioFailed(
+                    "an action of the plan was refused",
+                    action=outcome.item.name,
+                    by=organisation,
+                    code=outcome.code,
+                )
             self.display.advance()
             self.display.chain.count(outcome.transaction not in seen, 1)
             seen.add(outcome.transaction)
@@ -252,17 +259,7 @@ class Story:
             window=WINDOW_PER_PARTY,
             calls_max=calls_max,
         )
-        outcomes = await submission.run(
-            [Item(f"{call.contract}.{call.method}", call) for call in calls]
-        )
-        for outcome in outcomes:
-            if outcome.status != DONE:
-                raise ScenarioFailed(
-                    "an action of the plan was refused",
-                    action=outcome.item.name,
-                    by=organisation,
-                    code=outcome.code,
-                )
+        await submission.run([Item(f"{call.contract}.{call.method}", call) for call in calls])
 
     async def _send(self, organisation: str, call: Call) -> FinalTransaction:
         final = await self.client.send(self.keys[organisation], [call], gas_limit=GAS_LIMIT)

@@ -1,0 +1,149 @@
+"""The machine under a benchmark: what it is, how fast it is now, what the processes used.
+
+Every figure goes with a calibration from the same run: this kind of machine changes
+its speed within seconds, and Ed25519 verification is what a validator mostly does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil  # type: ignore[import-untyped]  # no stubs are installed
+
+from primitives.keys import PrivateKey, verify
+
+CALIBRATION_S = 1.0
+SAMPLE_S = 0.5
+
+
+def describe_machine() -> dict[str, Any]:
+    """Return processor, cores, memory, system and interpreter."""
+    return {
+        "processor": _read_processor(),
+        "cores": os.cpu_count(),
+        "memoryMb": psutil.virtual_memory().total // (1 << 20),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+    }
+
+
+def describe_commit(folder: Path) -> dict[str, Any]:
+    """Return the commit of the source tree and whether files differ from it."""
+    commit = _git(folder, "rev-parse", "HEAD")
+    return {"id": commit or "unknown", "changed": bool(_git(folder, "status", "--porcelain"))}
+
+
+def calibrate(seconds: float = CALIBRATION_S) -> int:
+    """Return Ed25519 verifications a second on one thread, now."""
+    key = PrivateKey.from_seed(b"\x01" * 32)
+    message = b"m" * 200
+    signature = key.sign(message)
+    count = 0
+    started = time.perf_counter()
+    while (passed := time.perf_counter() - started) < seconds:
+        for _ in range(50):
+            verify(key.public_key, message, signature)
+        count += 50
+    return int(count / passed)
+
+
+@dataclass(slots=True)
+class Usage:
+    """One process over an interval: share of one core, highest memory."""
+
+    cpu_percent: float = 0.0
+    memory_mb_max: float = 0.0
+
+    def to_json(self) -> dict[str, float]:
+        return {
+            "cpuPercent": round(self.cpu_percent, 1),
+            "memoryMbMax": round(self.memory_mb_max, 1),
+        }
+
+
+@dataclass(slots=True)
+class UsageMeter:
+    """Measures processes by pid between ``start`` and ``stop``."""
+
+    pids: Mapping[str, int]
+    _processes: dict[str, psutil.Process] = field(default_factory=dict)
+    _cpu: dict[str, float] = field(default_factory=dict)
+    _memory: dict[str, int] = field(default_factory=dict)
+    _started: float = 0.0
+
+    def start(self) -> None:
+        """Begin an interval."""
+        self._processes = {name: psutil.Process(pid) for name, pid in self.pids.items()}
+        self._cpu = {name: _cpu_seconds(item) for name, item in self._processes.items()}
+        self._memory = dict.fromkeys(self._processes, 0)
+        self._started = time.perf_counter()
+
+    async def sample_forever(self) -> None:
+        """Keep the highest memory up to date until cancelled."""
+        while True:
+            self._sample()
+            await asyncio.sleep(SAMPLE_S)
+
+    def stop(self) -> dict[str, Usage]:
+        """Return each process's usage since ``start``."""
+        self._sample()
+        passed = time.perf_counter() - self._started
+        return {
+            name: Usage(
+                (_cpu_seconds(process) - self._cpu[name]) / passed * 100,
+                self._memory[name] / (1 << 20),
+            )
+            for name, process in self._processes.items()
+        }
+
+    def _sample(self) -> None:
+        for name, process in self._processes.items():
+            self._memory[name] = max(self._memory[name], process.memory_info().rss)
+
+
+def measure_folder(path: Path) -> int:
+    """Return the bytes of all files under a folder."""
+    total = 0
+    for item in path.rglob("*"):
+        try:
+            if item.is_file():
+                total += item.stat().st_size
+        except FileNotFoundError:
+            continue  # compacted away while we looked
+    return total
+
+
+def _cpu_seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def _read_processor() -> str:
+    path = Path("/proc/cpuinfo")
+    if path.exists():
+        for line in path.read_text("utf-8", "replace").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+    except OSError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,0 +1,78 @@
+"""Figures from samples, and the files that keep them: JSON for programs, a picture for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+from matplotlib import pyplot
+
+PERCENTILES = (50, 90, 95, 99)
+
+
+def compute_percentile(ordered: Sequence[float], percent: float) -> float:
+    """Return a percentile of ascending samples, by linear interpolation; 0 of nothing."""
+    if not ordered:
+        return 0.0
+    place = (len(ordered) - 1) * percent / 100
+    low = int(place)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
+
+
+def summarise_latencies(seconds: Sequence[float]) -> dict[str, float]:
+    """Return count, mean, percentiles and maximum in milliseconds."""
+    ordered = sorted(seconds)
+    mean = sum(ordered) / len(ordered) if ordered else 0.0
+    return {
+        "samples": len(ordered),
+        "meanMs": round(mean * 1000, 1),
+        **{f"p{p}Ms": round(compute_percentile(ordered, p) * 1000, 1) for p in PERCENTILES},
+        "maxMs": round(ordered[-1] * 1000, 1) if ordered else 0.0,
+    }
+
+
+def write_results(folder: Path, name: str, document: Mapping[str, Any]) -> list[Path]:
+    """Write JSON, PNG and SVG; return the paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
+    pictures = [folder / f"{name}.png", folder / f"{name}.svg"]
+    _draw(document, pictures)
+    return [path, *pictures]
+
+
+def _draw(document: Mapping[str, Any], paths: Sequence[Path]) -> None:
+    steps = [*document["ramp"], *([document["sustained"]] if document.get("sustained") else [])]
+    figure, axes = pyplot.subplots(figsize=(8, 5))
+    for percent, colour in (("p50Ms", "tab:green"), ("p95Ms", "tab:orange"), ("p99Ms", "tab:red")):
+        points = sorted((step["transactionsPerSecond"], step["latency"][percent]) for step in steps)
+        axes.plot(
+            [rate for rate, _ in points],
+            [latency for _, latency in points],
+            marker="o",
+            color=colour,
+            label=percent.removesuffix("Ms"),
+        )
+    setup, machine = document["setup"], document["machine"]
+    axes.set_xlabel("final transactions a second")
+    axes.set_ylabel("submission to finality, ms")
+    axes.set_yscale("log")
+    axes.grid(visible=True, which="both", alpha=0.3)
+    axes.legend()
+    axes.set_title(
+        f"{setup['validators']} validators, {setup['callsPerTransaction']} call(s) a transaction, "
+        f"{machine['cores']} cores\n{document['commit']['id'][:12]}, "
+        f"{document['calibration']['verificationsPerSecondBefore']:,} verifications/s on one core",
+        fontsize=10,
+    )
+    figure.tight_layout()
+    for path in paths:
+        figure.savefig(path)
+    pyplot.close(figure)

@@ -37,6 +37,9 @@ VALIDATORS = 4
 SENDERS = ("enterprise-a", "enterprise-b", "bank", "verifier", "registry", "project-owner")
 BATCH = 5
 BACK_AT_TIP_S = 45.0
+PROGRESS_S = 20.0
+"""With all validators up and the network sound the chain goes on within this time."""
+KILLED_AGAIN = 0.25
 FINAL_PER_KILL_MIN = 5
 POLICY = RetryPolicy(rounds_max=20, wait_max_s=0.5, request_timeout_s=10.0, connect_timeout_s=1.0)
 PARAMS = ChainParams(timeout_base_ms=500, empty_block_interval_ms=2_000)
@@ -90,6 +93,17 @@ async def wait_at_tip(net: Localnet, victim: int, seed: str) -> None:
             await asyncio.sleep(0.05)
 
 
+async def wait_for_progress(witness: Witness, told: str) -> float:
+    """Return how long it took until something new was final; all four are up meanwhile."""
+    clock = asyncio.get_running_loop()
+    before, began = len(witness.final), clock.time()
+    while len(witness.final) == before:
+        waited_s = clock.time() - began
+        assert waited_s < PROGRESS_S, f"nothing became final for {waited_s:.0f} s; {told}"
+        await asyncio.sleep(0.05)
+    return clock.time() - began
+
+
 async def kill_and_restart(net: Localnet, rng: random.Random, witness: Witness) -> None:
     for number in range(KILLS):
         victim = rng.randrange(VALIDATORS)
@@ -99,8 +113,14 @@ async def kill_and_restart(net: Localnet, rng: random.Random, witness: Witness) 
         await asyncio.sleep(rng.uniform(0.0, 1.0))
         before = len(witness.final)
         await net.start(victim)
+        if rng.random() < KILLED_AGAIN:  # while it starts, replays its log, catches up
+            await asyncio.sleep(rng.uniform(0.0, 1.5))
+            await net.kill(victim)
+            await net.start(victim)
         await wait_at_tip(net, victim, told)
-        print(f"{told}: back at the tip, {len(witness.final) - before} final meanwhile")
+        meanwhile = len(witness.final) - before
+        waited_s = await wait_for_progress(witness, told)
+        print(f"{told}: back at the tip, {meanwhile} final meanwhile, next after {waited_s:.1f} s")
 
 
 async def check_nothing_lost(net: Localnet, witness: Witness) -> None:

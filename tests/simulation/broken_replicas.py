@@ -1,0 +1,182 @@
+"""Replicas with one bug each, which the simulator must find."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from consensus.core import ReplicaConfig
+from consensus.effects import CommittedTip
+from consensus.errors import SignerRefusedError
+from consensus.height import HeightState
+from consensus.messages import VerifiedVote, ViewChange
+from consensus.recovery import Recovered, recover
+from consensus.replica import Replica
+from consensus.signing import INITIAL_LAST_SIGNED, SignerGuard, Step
+from consensus.verification import Verifier
+from consensus.votes import VoteBook
+from primitives.certificate import Certificate, Phase
+from primitives.errors import ProofError
+from primitives.hashing import Address, Hash
+from primitives.validators import ValidatorSet
+
+
+class _MessageCountingBook(VoteBook):
+    """Counts messages, not signers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._copies: dict[tuple[int, int], list[VerifiedVote]] = {}
+
+    def find(self, view: int, phase: int, signer: int) -> VerifiedVote | None:
+        return None if phase == Phase.COMMIT else super().find(view, phase, signer)
+
+    def add(self, vote: VerifiedVote) -> bool:
+        copies = self._copies.setdefault((vote.view, vote.phase), [])
+        if len(copies) < 20:
+            copies.append(vote)
+        return super().add(vote)
+
+    def find_certificate(self, view: int, phase: int, quorum: int) -> Certificate | None:
+        groups: dict[tuple[Hash, Hash], list[VerifiedVote]] = {}
+        for vote in self._copies.get((view, phase), []):
+            groups.setdefault((vote.block_hash, vote.exec_hash), []).append(vote)
+        for (block_hash, exec_hash), votes in groups.items():
+            if len(votes) >= quorum:
+                chosen = votes[:quorum]
+                return Certificate(
+                    chosen[0].height,
+                    view,
+                    block_hash,
+                    exec_hash,
+                    tuple(vote.signer for vote in chosen),
+                    tuple(vote.signature for vote in chosen),
+                )
+        return None
+
+
+class CountsRepeatedVotes(Replica):
+    """Besu counted messages, not signers; Sawtooth counted the primary twice."""
+
+    def _make_state(self, tip: CommittedTip) -> HeightState:
+        state = super()._make_state(tip)
+        state.votes = _MessageCountingBook()
+        return state
+
+    def _step_commit(self) -> None:
+        state = self._state
+        sent = VoteBook.find(state.votes, state.view, Phase.COMMIT, state.me or 0)
+        if sent is None:
+            super()._step_commit()
+
+
+class CommitsUnprepared(Replica):
+    """Breaks R3: sends COMMIT as soon as the block is executed."""
+
+    def _is_prepared(self) -> bool:
+        return self._state.accepted is not None
+
+
+class ForgetsVoteLog(Replica):
+    """Starts from nothing after a crash."""
+
+    def __init__(self, config: ReplicaConfig, tip: CommittedTip, recovered: Recovered) -> None:
+        super().__init__(config, tip, recover(config.chain_id, tip, [], INITIAL_LAST_SIGNED))
+
+
+class _AgreeableSigner(SignerGuard):
+    """Signs whatever it is asked to."""
+
+    def sign(self, height: int, view: int, step: Step, message: bytes) -> bytes:
+        try:
+            return super().sign(height, view, step, message)
+        except SignerRefusedError:
+            return self._signer.sign(message)
+
+
+class VotesInTwoViews(Replica):
+    """Breaks R1: after VIEW-CHANGE it still sends the COMMIT of the view it left."""
+
+    def __init__(self, config: ReplicaConfig, tip: CommittedTip, recovered: Recovered) -> None:
+        super().__init__(config, tip, recovered)
+        if config.key is not None:
+            self._guard = _AgreeableSigner(config.key, recovered.last)
+
+    def _move_to(self, view: int, now_ms: int) -> None:
+        state = self._state
+        left, accepted = state.view, state.accepted
+        super()._move_to(view, now_ms)
+        if accepted is not None and state.view != left and accepted.block_hash in state.executions:
+            here, state.view = state.view, left
+            self._send_commit(accepted.block_hash, state.executions[accepted.block_hash])
+            state.view = here
+
+
+class _TrustingVerifier(Verifier):
+    """Does not look whether signers are distinct, and checks one signature for all."""
+
+    def check_final(self, certificate: Certificate, epoch: int, validators: ValidatorSet) -> None:
+        if len(certificate.signers) < validators.quorum:
+            raise ProofError("too few signers")
+
+
+class AcceptsPaddedCertificate(Replica):
+    """Breaks R6: a certificate filled up with copies of one signature passes."""
+
+    def _make_verifier(self) -> Verifier:
+        return _TrustingVerifier(self._config.chain_id, self._config.check)
+
+
+class IgnoresHighestPrepared(Replica):
+    """Breaks R2: always proposes and accepts a new block in a new view."""
+
+    def _choose(self, proof: Sequence[ViewChange]) -> Certificate | None:
+        return None
+
+    def _check_new_view(self, message: object) -> Certificate | None:
+        return None
+
+
+class ForgetsItsPreparedBlock(Replica):
+    """Breaks the VIEW-CHANGE: never tells what it prepared."""
+
+    def _move_to(self, view: int, now_ms: int) -> None:
+        self._state.prepared = None
+        super()._move_to(view, now_ms)
+
+
+class CountsByLink(Replica):
+    """Takes the link for the signer: nothing that a neighbour hands on is counted for its maker."""
+
+    def _on_vote(self, peer: Address | None, vote: object) -> None:
+        members = self._state.rules.validators.members
+        assert hasattr(vote, "signer")
+        if peer is None or members[vote.signer % len(members)].public_key == peer:
+            super()._on_vote(peer, vote)  # type: ignore[arg-type]  # a vote, narrowed above
+
+
+class NeverMoves(Replica):
+    """Has no view change: a dead leader ends the chain."""
+
+    def _move_to(self, view: int, now_ms: int) -> None:
+        return
+
+
+class KeepsTheClockOfAReproposal(Replica):
+    """plenum's bug: a re-proposed block fails the clock check."""
+
+    def _check_new_view(self, message: object) -> Certificate | None:
+        super()._check_new_view(message)  # type: ignore[arg-type]  # same parameter
+        return None
+
+
+BROKEN: tuple[type[Replica], ...] = (
+    CountsRepeatedVotes,
+    CommitsUnprepared,
+    ForgetsVoteLog,
+    VotesInTwoViews,
+    AcceptsPaddedCertificate,
+    IgnoresHighestPrepared,
+    ForgetsItsPreparedBlock,
+    NeverMoves,
+    KeepsTheClockOfAReproposal,
+)

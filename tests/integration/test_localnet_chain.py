@@ -181,6 +181,7 @@ def test_a_stranger_is_not_permitted(network: Path, tmp_path: Path) -> None:
         ("query", "contract"),
         ("query", "contract", "units"),
         ("query", "abi", "units"),
+        ("query", "events", "identity", "--name", "Granted"),
         ("query", "validators"),
         ("query", "mempool"),
         ("query", "state", "0x0076616c696461746f7273", "--proof"),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from tools.cli.audit import audit
 from tools.cli.chain_commands import consensus, peers, status
 from tools.cli.contract import contract
 from tools.cli.doctor import doctor
@@ -70,6 +71,7 @@ for _command in (
     peers,
     consensus,
     contract,
+    audit,
     config,
     import_group,
     doctor,

@@ -111,6 +111,31 @@ def abi(session: Session, name: str) -> None:
 
 
 @query.command()
+@click.argument("contract")
+@click.option("--name", help="Only events of this name.")
+@click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True)
+@click.option("--cursor", help="nextCursor of the page before.")
+@pass_session
+def events(
+    session: Session, contract: str, name: str | None, limit: int, cursor: str | None
+) -> None:
+    """List a contract's final events, oldest first."""
+    page: Any = session.run(
+        lambda client: client.call(
+            "event_search", contract=contract, name=name, limit=limit, cursor=cursor
+        )
+    )
+
+    def show(console: Console) -> None:
+        columns = ("height", "transactionIndex", "name", "fields")
+        show_rows(console, columns, page.get("items", []))
+        if page.get("nextCursor"):
+            console.print(f"more: --cursor {page['nextCursor']}", markup=False)
+
+    session.emit(page, show)
+
+
+@query.command()
 @pass_session
 def validators(session: Session) -> None:
     """List the validators now in force."""

@@ -182,7 +182,7 @@ def search(
     def show(console: Console) -> None:
         show_rows(console, ("height", "index", "status", "code", "id"), page["items"])
         if page.get("nextCursor"):
-            console.print(f"more: --cursor {page['nextCursor']}")
+            console.print(f"more: --cursor {page['nextCursor']}", markup=False)
 
     session.emit(page, show)
 

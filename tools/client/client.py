@@ -327,6 +327,21 @@ class Client:
         async for item in self.pages("contract_list"):
             yield item
 
+    async def search_events(
+        self,
+        contract: str,
+        *,
+        name: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page:
+        """Return one page of a contract's final events, oldest first."""
+        return Page.parse(
+            await self.call(
+                "event_search", contract=contract, name=name, limit=limit, cursor=cursor
+            )
+        )
+
     async def get_validators(self) -> list[ValidatorInfo]:
         """Return the validators now in force."""
         answer = get_object(await self.call("validator_list"))

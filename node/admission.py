@@ -1,7 +1,7 @@
 """The gate of the mempool: what a transaction passes before it may wait.
 
-In order of cost: known id, decoding, chain, gas, expiry window, membership, room,
-stored id; then signatures in chunks on threads; then the pool. Lists in, lists out.
+In order of cost: known id, decoding, chain, gas, expiry window, membership, room; then
+stored ids and signatures in chunks on threads; then the pool. Lists in, lists out.
 Transactions of a proposed block pass the same stateless checks (``check_static``)
 without the pool's bounds, because a full pool must not make a block invalid.
 Source: DESIGN.md, "The way of a transaction".
@@ -17,7 +17,7 @@ from typing import Protocol
 from node.mempool import IdCache, IdState, Mempool
 from node.metrics import Metrics
 from node.refusal import Refusal, RefusalReason
-from node.signatures import SignatureVerifier
+from node.signatures import Finding, IsCommitted, SignatureVerifier
 from primitives import limits
 from primitives.errors import CodecError
 from primitives.hashing import Address, Hash, TransactionId
@@ -48,7 +48,7 @@ class CommittedRules(Protocol):
         ...
 
     def is_committed(self, transaction_id: TransactionId) -> bool:
-        """Whether a block holds this id."""
+        """Whether a block holds this id. Called from any thread."""
         ...
 
 
@@ -129,14 +129,28 @@ class Admission:
 
     async def verify_body(self, received: Sequence[ReceivedTransaction]) -> list[bool]:
         """Return whether each one's signature is valid; ids verified before are not again."""
+        findings = await self._find(received, None)
+        return [finding is Finding.VALID for finding in findings]
+
+    async def _find(
+        self, received: Sequence[ReceivedTransaction], is_committed: IsCommitted | None
+    ) -> list[Finding]:
+        """Return a finding for each; what was verified before is valid without looking."""
         unknown = [item for item in received if self._ids.get(item.id) is IdState.UNKNOWN]
         self._metrics.signature_hits.inc(len(received) - len(unknown))
-        self._metrics.signatures.inc(len(unknown))
-        verdicts = await self._verifier.verify(unknown)
-        valid = [item.id for item, verdict in zip(unknown, verdicts, strict=True) if verdict]
+        findings = await self._verifier.check(unknown, is_committed)
+        found = {item.id: finding for item, finding in zip(unknown, findings, strict=True)}
+        committed = [key for key, finding in found.items() if finding is Finding.COMMITTED]
+        self._metrics.signatures.inc(len(unknown) - len(committed))
+        # A block may have taken one of them meanwhile: COMMITTED is never taken back.
+        valid = [
+            key
+            for key, finding in found.items()
+            if finding is Finding.VALID and self._ids.get(key) is IdState.UNKNOWN
+        ]
         self._ids.put(valid, IdState.VERIFIED)
-        bad = {item.id for item, verdict in zip(unknown, verdicts, strict=True) if not verdict}
-        return [item.id not in bad for item in received]
+        self._ids.put(committed, IdState.COMMITTED)
+        return [found.get(item.id, Finding.VALID) for item in received]
 
     def _check_before_signature(
         self, encoded: bytes, seen: set[TransactionId]
@@ -169,13 +183,7 @@ class Admission:
             return _too_far_ahead(body.valid_until, rules.height, rules.params)
         if not rules.is_member(body.sender):
             return Refusal(RefusalReason.NOT_PERMITTED, f"no organisation owns {body.sender.hex()}")
-        refusal = self._mempool.check_room(body.sender, len(received.encoded))
-        if refusal is not None:
-            return refusal
-        if rules.is_committed(received.id):
-            self._ids.put((received.id,), IdState.COMMITTED)
-            return Refusal(RefusalReason.DUPLICATE, "already committed")
-        return None
+        return self._mempool.check_room(body.sender, len(received.encoded))
 
     async def _admit(
         self, passed: Sequence[ReceivedTransaction], origin: str
@@ -185,18 +193,18 @@ class Admission:
         for item in passed:
             self._checking[item.id] = None
         try:
-            valid = await self.verify_body(passed)
+            findings = await self._find(passed, self._rules.is_committed)
         finally:
             for item in passed:
                 self._checking.pop(item.id, None)
         refusals: list[Refusal | None] = []
         admitted: list[Transaction] = []
-        for item, is_valid in zip(passed, valid, strict=True):
+        for item, finding in zip(passed, findings, strict=True):
             refusal: Refusal | None
-            if not is_valid:
+            if finding is Finding.BAD_SIGNATURE:
                 refusal = Refusal(RefusalReason.BAD_SIGNATURE, "the signature is not the sender's")
             elif self._ids.get(item.id) is IdState.COMMITTED:
-                # A block took it while its signature was being verified here.
+                # Long ago, or while its signature was being verified here.
                 refusal = Refusal(RefusalReason.DUPLICATE, "already committed")
             else:
                 transaction = Transaction(item.id, item.body, item.encoded)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import sys
 import time
 from collections.abc import Sequence
 from types import TracebackType
@@ -27,6 +28,7 @@ LAG_PERIOD_S = 0.5
 SIZE_PERIOD_S = 30.0
 GC_THRESHOLDS = (50_000, 20, 50)
 """Collections are rare and cheap after ``gc.freeze``: the node makes few cycles."""
+SWITCH_INTERVAL_S = 0.001
 SERVING_MAX = 16
 """Block requests answered at once; more are not answered, and peers ask elsewhere."""
 
@@ -94,7 +96,7 @@ class Node:
                     )
                 ]
                 self._log_start()
-                _settle_memory()
+                _settle_interpreter()
                 self._started.set()
                 await self._stop.wait()
                 log_event(_log, logging.INFO, "stopping", height=parts.state.height)
@@ -174,8 +176,14 @@ class Node:
             await asyncio.sleep(SIZE_PERIOD_S)
 
 
-def _settle_memory() -> None:
-    """Take what exists now out of garbage collection's sight (DESIGN.md, "Speed")."""
+def _settle_interpreter() -> None:
+    """Set what the interpreter does beside our work (DESIGN.md, "Speed").
+
+    What exists now is taken out of garbage collection's sight. The event loop gives the
+    GIL away at each system call; it must get it back from executing contracts soon, or
+    votes wait 5 ms at every read and write.
+    """
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)

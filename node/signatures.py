@@ -1,15 +1,19 @@
 """Signatures in chunks on threads: libsodium releases the GIL, a job costs 13 us.
 
 One executor job for 32 and more signatures, never one for each; a lone one is
-verified in place. Nothing here decides what a bad signature means.
+verified in place. The look-up of each id in the store is done in the same jobs: a read
+of the disk gives the GIL away, and on the event loop it would wait to get it back from
+whoever executes contracts. Nothing here decides what a verdict means.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from enum import Enum
 
+from primitives.hashing import TransactionId
 from primitives.transaction import ReceivedTransaction, is_signature_valid
 
 CHUNK_SIGNATURES = 64
@@ -18,34 +22,54 @@ INLINE_SIGNATURES_MAX = 2
 """Up to so many are verified on the event loop: 0.2 ms, less than a hop to a thread."""
 
 
+class Finding(Enum):
+    """What a check found."""
+
+    VALID = "valid"
+    BAD_SIGNATURE = "bad-signature"
+    COMMITTED = "committed"
+
+
+IsCommitted = Callable[[TransactionId], bool]
+"""Whether a block holds the id; called on a thread."""
+
+
 class SignatureVerifier:
-    """Verifies lists of signatures. Close it to end its threads."""
+    """Checks lists of transactions. Close it to end its threads."""
 
     def __init__(self, threads: int) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="signatures")
-        self.verified = 0
 
-    async def verify(self, received: Sequence[ReceivedTransaction]) -> list[bool]:
-        """Return for each whether its signature is valid, in the same order."""
-        self.verified += len(received)
+    async def check(
+        self, received: Sequence[ReceivedTransaction], is_committed: IsCommitted | None
+    ) -> list[Finding]:
+        """Return a finding for each, in the same order; a committed one is not verified."""
         if len(received) <= INLINE_SIGNATURES_MAX:
-            return _verify_chunk(received)
+            return _check_chunk(received, is_committed)
         loop = asyncio.get_running_loop()
         jobs = [
             loop.run_in_executor(
-                self._pool, _verify_chunk, received[start : start + CHUNK_SIGNATURES]
+                self._pool, _check_chunk, received[start : start + CHUNK_SIGNATURES], is_committed
             )
             for start in range(0, len(received), CHUNK_SIGNATURES)
         ]
-        verdicts: list[bool] = []
+        findings: list[Finding] = []
         for chunk in await asyncio.gather(*jobs):
-            verdicts += chunk
-        return verdicts
+            findings += chunk
+        return findings
 
     def close(self) -> None:
         """Wait for running jobs and end the threads."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _verify_chunk(received: Sequence[ReceivedTransaction]) -> list[bool]:
-    return [is_signature_valid(item) for item in received]
+def _check_chunk(
+    received: Sequence[ReceivedTransaction], is_committed: IsCommitted | None
+) -> list[Finding]:
+    findings: list[Finding] = []
+    for item in received:
+        if is_committed is not None and is_committed(item.id):
+            findings.append(Finding.COMMITTED)
+        else:
+            findings.append(Finding.VALID if is_signature_valid(item) else Finding.BAD_SIGNATURE)
+    return findings

@@ -136,7 +136,9 @@ class TransactionMethods:
         found: dict[bytes, tuple[int, int]] = {}
         missing: list[TransactionId] = []
         for item in ids:
-            place = chain.find_transaction(item)
+            # What waits in the pool has not been told to waiters yet: no need for the disk.
+            is_waiting = item in self._parts.mempool
+            place = None if is_waiting else chain.find_transaction(item)
             if place is not None:
                 found[item] = place
             else:

@@ -32,7 +32,7 @@ from tools.scenario.checks import (
     wait_caught_up,
 )
 from tools.scenario.display import Display, NodeView, make_display
-from tools.scenario.plan import PARTIES, Plan, make_plan
+from tools.scenario.plan import PARTIES, SMALL, Plan, Size, make_plan
 from tools.scenario.story import REGULATOR, Shown, Story
 
 CERTIFICATE_FILE = "certificate.json"
@@ -78,7 +78,8 @@ async def _tell(net: Localnet, story: Story) -> Shown:
     await story.issue()
     await story.sell()
     rounds = range(len(story.plan.rounds))
-    for number in rounds[:-1]:
+    middle = len(rounds) // 2
+    for number in rounds[:middle]:
         if number == 1:
             await net.kill(KILLED)
             name = net.nodes[KILLED].name
@@ -88,14 +89,21 @@ async def _tell(net: Localnet, story: Story) -> Shown:
     began = time.monotonic()
     async with asyncio.TaskGroup() as group:
         back = group.create_task(wait_caught_up(net, KILLED))
-        group.create_task(story.trade(rounds[-1]))
-    seconds = time.monotonic() - began
-    story.display.note(
-        f"{net.nodes[KILLED].name} is back at the tip (height {back.result()}) in {seconds:.1f} s"
-    )
+        back.add_done_callback(lambda task: _note_return(net, story.display, task, began))
+        for number in rounds[middle:]:
+            await story.trade(number)
     await story.show_refusals()
     await story.retire()
     return await story.retire_for_customer()
+
+
+def _note_return(net: Localnet, display: Display, task: asyncio.Task[int], began: float) -> None:
+    if not task.cancelled() and task.exception() is None:
+        seconds = time.monotonic() - began
+        display.note(
+            f"{net.nodes[KILLED].name} is back at the tip (height {task.result()}) "
+            f"after {seconds:.1f} s"
+        )
 
 
 async def _certify(client: Client, net: Localnet, shown: Shown, file: Path) -> dict[str, Any]:
@@ -131,10 +139,9 @@ def _make_keys(net: Localnet) -> dict[str, PrivateKey]:
 
 
 async def _main(
-    directory: Path, validators: int, seed: int, plain: bool, leave: bool, console: Console
+    directory: Path, validators: int, plan: Plan, plain: bool, leave: bool, console: Console
 ) -> None:
-    plan = make_plan(seed)
-    console.print(f"Starting {validators} validators in {escape(str(directory))} (seed {seed})")
+    console.print(f"Starting {validators} validators in {escape(str(directory))}")
     async with Localnet(directory, validators=validators, fresh=True) as net:
         with make_display(console, plain=plain) as display:
             async with asyncio.timeout(RUN_TIMEOUT_S):
@@ -193,13 +200,18 @@ def _print_end(console: Console, net: Localnet, finished: Finished) -> None:
 )
 @click.option("--validators", type=click.IntRange(4, 16), default=4, show_default=True)
 @click.option("--seed", type=int, help="Seed of the plan; random when left out.")
+@click.option("--small", is_flag=True, help="The same story with a tenth of the lots.")
 @click.option("--plain", is_flag=True, help="Lines instead of live tables.")
-def main(leave: bool, directory: Path, validators: int, seed: int | None, plain: bool) -> None:
+def main(
+    leave: bool, directory: Path, validators: int, seed: int | None, small: bool, plain: bool
+) -> None:
     """Run the life of a forest project's credits on a local network of validators."""
     console = Console(highlight=False)
     chosen = secrets.randbelow(1 << 31) if seed is None else seed
+    plan = make_plan(chosen, SMALL if small else Size())
+    console.print(f"Seed {chosen}: the same lots and trades again with --seed {chosen}")
     try:
-        asyncio.run(_main(directory, validators, chosen, plain, leave, console))
+        asyncio.run(_main(directory, validators, plan, plain, leave, console))
     except KeyboardInterrupt:
         sys.exit(130)
     except (CarbonodeError, TimeoutError, OSError, ExceptionGroup) as error:

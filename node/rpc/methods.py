@@ -1,7 +1,7 @@
 """The table of every RPC method: name, arguments, result (DESIGN.md, "Node").
 
-The server dispatches by it, ``rpc.discover`` prints it as OpenRPC, docs/rpc.md is
-generated from it. A handler without a row, or a row without a handler, fails a test.
+The server dispatches by it and ``rpc.discover`` prints it as OpenRPC (docs/rpc.md is for
+people). A handler without a row, or a row without a handler, fails a test.
 """
 
 from __future__ import annotations

@@ -1,0 +1,78 @@
+"""Promises on disk: what is replayed, what a lost record means, what is kept of bodies."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from consensus.effects import Persist
+from consensus.signing import INITIAL_LAST_SIGNED, LAST_SIGNED, LastSigned
+from node.journal import SIGNER_FILE, Journal
+from primitives.hashing import Hash
+from storage.errors import StorageError
+from tests.unit.node.support import make_genesis
+
+BLOCK = Hash(b"b" * 32)
+
+
+def open_journal(folder: Path, *, is_first_start: bool = False) -> Journal:
+    data = folder / "data"
+    data.mkdir(parents=True, exist_ok=True)
+    return Journal.open(data, folder / "signer", is_first_start=is_first_start)
+
+
+def sign(height: int, step: int) -> bytes:
+    return LAST_SIGNED.encode(LastSigned(height, 0, step, Hash(bytes([step]) * 32), bytes(64)))
+
+
+def test_what_was_persisted_is_replayed_in_order_with_the_body(tmp_path: Path) -> None:
+    async def work() -> None:
+        journal = open_journal(tmp_path, is_first_start=True)
+        assert journal.replay(1).last_signed == INITIAL_LAST_SIGNED
+        first = Persist((b"one", b"two"), sign(5, 1), BLOCK)
+        await journal.persist(first, 5, [b"tx-a", b"tx-b"])
+        await journal.persist(Persist((b"three",), sign(5, 2), BLOCK), 5, [b"tx-a", b"tx-b"])
+        journal.close()
+
+    asyncio.run(work())
+    journal = open_journal(tmp_path)
+    replayed = journal.replay(5)
+    assert replayed.records == (b"one", b"two", b"three")
+    assert replayed.last_signed == sign(5, 2)
+    # The second Persist named the same block: its bytes are on disk once.
+    assert [body.transactions for body in replayed.bodies] == [(b"tx-a", b"tx-b")]
+    assert journal.replay(6).records == ()
+    journal.close()
+
+
+def test_a_missing_record_is_made_only_at_the_first_start(tmp_path: Path) -> None:
+    journal = open_journal(tmp_path, is_first_start=True)
+    journal.close()
+    (tmp_path / "signer" / SIGNER_FILE).unlink()
+    journal = open_journal(tmp_path)
+    assert journal.replay(1).last_signed is None
+    journal.close()
+
+
+def test_the_signer_never_goes_back(tmp_path: Path) -> None:
+    async def work() -> None:
+        journal = open_journal(tmp_path, is_first_start=True)
+        await journal.persist(Persist((b"r",), sign(5, 2)), 5, None)
+        with pytest.raises(StorageError):
+            await journal.persist(Persist((b"r",), sign(5, 1)), 5, None)
+        journal.close()
+
+    asyncio.run(work())
+
+
+def test_sets_and_reports_are_kept(tmp_path: Path) -> None:
+    journal = open_journal(tmp_path, is_first_start=True)
+    validators = make_genesis(4).validators
+    assert journal.load_set(validators.hash) is None
+    journal.save_set(validators)
+    assert journal.load_set(validators.hash) == validators
+    path = journal.write_report("halt-5.txt", "why")
+    assert path.read_text() == "why"
+    journal.close()

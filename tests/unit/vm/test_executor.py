@@ -297,6 +297,7 @@ def test_parameters_and_validators_in_force_are_in_the_state(chain: Chain) -> No
         [1] * 16,
         [0] * 15,
         list(astuple(with_params(epoch_blocks=11))),
+        list(astuple(with_params(block_bytes_max=0))),
         ["x"] * 15,
         None,
         5,
@@ -368,6 +369,19 @@ def test_an_empty_block_changes_nothing(chain: Chain) -> None:
     assert (outcome.next_params, outcome.next_validators) == (chain.params, chain.validators)
 
 
+def test_an_epoch_that_ends_without_a_decision_writes_nothing(chain: Chain) -> None:
+    while chain.height < 9:
+        chain.run()
+    _, outcome = chain.run()
+    assert chain.height == 10 and outcome.writes == {}
+
+
+def test_a_rejected_transaction_leaves_no_row_of_gas() -> None:
+    chain = limited_chain(1_000)
+    receipts, outcome = chain.run(chain.make("bob", GRANT, gas=1_001))
+    assert receipts[0].code == "allowance" and outcome.writes == {}
+
+
 # --- genesis
 
 
@@ -428,6 +442,8 @@ def test_the_engine_view_reads_observers_allowances_and_deployers(chain: Chain) 
     assert engine_view.get_gas_left(chain.state, "bob", 0, chain.params) == 77
     assert engine_view.is_deployer(chain.state, address_of("regulator"))
     assert not engine_view.is_deployer(chain.state, address_of("bob"))
+    chain.state.apply({engine_view.DEPLOYER_PREFIX + HASH: pack(False)})
+    assert not engine_view.is_deployer(chain.state, HASH)
     assert engine_view.get_account(chain.state, address_of("bob")) == "bob"
     assert engine_view.get_account(chain.state, HASH) is None
     assert engine_view.get_params(MemoryState()) is None

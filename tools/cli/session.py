@@ -136,6 +136,8 @@ class RootGroup(click.Group):
             first = _first_error(group)
             _report(ctx, first.code, str(first), getattr(first, "data", None))
             ctx.exit(get_exit_code(first))
+        except BrokenPipeError:
+            raise  # 'carbonode ... | head' is no error; click ends quietly
         except OSError as error:
             _report(ctx, "system", f"{error.strerror}: {error.filename or ''}".strip(": "), None)
             ctx.exit(ExitCode.FAILURE)

@@ -14,6 +14,7 @@ folder is a chain's home: started again on it, the chain goes on, unless ``fresh
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import shutil
@@ -39,6 +40,7 @@ from tools.localnet.ports import LOOPBACK, check_free, find_free_ports
 from tools.localnet.processes import STOP_GRACE_S, Child, ChildError
 
 SUMMARY_FILE = "localnet.json"
+LOCK_FILE = ".lock"
 LOG_FILE = "node.log"
 PORTS_PER_NODE = 3
 READY_TIMEOUT_S = 60.0
@@ -105,6 +107,7 @@ class Localnet:
         self._ready_timeout_s = ready_timeout_s
         self._children: list[Child] = []
         self._chain: DevelopmentChain | None = None
+        self._lock: int | None = None
 
     @property
     def genesis(self) -> Genesis:
@@ -132,8 +135,10 @@ class Localnet:
         return self.directory / SUMMARY_FILE
 
     async def __aenter__(self) -> Localnet:
-        self.prepare()
+        check_directory(self.directory)
+        self._lock = lock_directory(self.directory)
         try:
+            self.prepare()
             for child in self._children:
                 await child.start()
             self._write_summary()
@@ -189,6 +194,9 @@ class Localnet:
                 group.create_task(child.stop())
         if self._chain is not None:
             self._write_summary()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     async def kill(self, index: int) -> None:
         """End a node as a crash would (SIGKILL)."""
@@ -322,14 +330,39 @@ class Localnet:
         }
 
 
-def remove_network(directory: Path) -> None:
-    """Delete a local network's folder; refuses one that is not a local network's."""
-    entries = list(directory.iterdir())
-    if entries and not (directory / SUMMARY_FILE).exists():
+def check_directory(directory: Path) -> None:
+    """Raise LocalnetError when the folder holds something that is not a local network."""
+    if not directory.is_dir() or (directory / SUMMARY_FILE).exists():
+        return
+    if any(entry.name != LOCK_FILE for entry in directory.iterdir()):
         raise LocalnetError(
             "the folder is not a local network's and not empty", path=str(directory)
         )
-    for entry in entries:
+
+
+def lock_directory(directory: Path) -> int:
+    """Return a descriptor that holds the folder until it is closed, or raise LocalnetError.
+
+    Two networks in one folder would write over each other's configuration.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise LocalnetError(
+            "a local network runs in this folder already", path=str(directory)
+        ) from None
+    return descriptor
+
+
+def remove_network(directory: Path) -> None:
+    """Delete a local network's folder but its lock; refuses any other folder."""
+    check_directory(directory)
+    for entry in directory.iterdir():
+        if entry.name == LOCK_FILE:
+            continue
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)
         else:

@@ -222,6 +222,8 @@ def test_a_state_change_from_before_the_last_commit_is_refused(chain: ChainStore
     with pytest.raises(CommitError) as caught:
         chain.commit(dataclasses.replace(record, change=stale))
     assert caught.value.code == "state-change-stale"
+    assert chain.tip is not None and chain.tip.height == 1
+    assert chain.get_block(2) is None  # refused before anything was written
     chain.commit(record)
 
 

@@ -179,3 +179,20 @@ def test_the_record_is_encoded_as_consensus_encodes_it() -> None:
     twin = LastSigned(5, 6, 2, record.digest, record.signature)
     assert SIGNER_RECORD.encode(record) == LAST_SIGNED.encode(twin)
     assert SIGNER_RECORD.decode(INITIAL_LAST_SIGNED) == NOTHING_SIGNED
+
+
+def test_one_record_is_one_sync_and_it_comes_before_the_return(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "record"
+    synced: list[SignerRecord] = []
+
+    def note(descriptor: int) -> None:
+        copy = tmp_path / "copy"
+        copy.write_bytes(path.read_bytes())
+        synced.append(read(copy))
+
+    with SignerRecordFile.create(path) as file:
+        monkeypatch.setattr("storage.files._sync_data", note)
+        file.advance(make_record(3))
+        assert synced == [make_record(3)]

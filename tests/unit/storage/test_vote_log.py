@@ -316,3 +316,39 @@ def test_a_frame_without_records_of_bytes_is_damage() -> None:
     with pytest.raises(VoteLogDamagedError):
         decode_segment(encode_segment_header(salt) + frame, salt)
     assert len(frame) == FRAME_HEADER_BYTES + 2
+
+
+def test_one_append_is_one_sync_and_it_comes_before_the_return(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    real = os.fdatasync
+
+    def count(descriptor: int) -> None:
+        real(descriptor)
+        synced.append(os.fstat(descriptor).st_size)
+
+    with VoteLog.open(tmp_path) as log:
+        monkeypatch.setattr("storage.files._sync_data", count)
+        log.append([b"one", b"two", b"three"], 1)
+        assert synced == [log.size]
+
+
+def test_after_a_failed_sync_the_log_refuses_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a failed sync the system may have dropped the bytes and forgotten about it."""
+
+    def fail(descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    with VoteLog.open(tmp_path) as log:
+        log.append([b"one"], 1)
+        with monkeypatch.context() as patched:
+            patched.setattr("storage.files._sync_data", fail)
+            with pytest.raises(StorageError) as caught:
+                log.append([b"two"], 1)
+            assert caught.value.code == "storage-io"
+        with pytest.raises(StorageError) as caught:
+            log.append([b"three"], 1)
+        assert caught.value.code == "vote-log-failed"

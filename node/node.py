@@ -146,7 +146,7 @@ class Node:
         elif self._serving < SERVING_MAX:
             self._serving += 1
             job = asyncio.get_running_loop().run_in_executor(
-                None, parts.block_server.serve, request_id, body
+                parts.readers, parts.block_server.serve, request_id, body
             )
             job.add_done_callback(lambda done: self._on_served(peer, done))
 
@@ -171,7 +171,7 @@ class Node:
     async def _measure_sizes(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            sizes = await loop.run_in_executor(None, self.parts.chain.compute_sizes)
+            sizes = await loop.run_in_executor(self.parts.readers, self.parts.chain.compute_sizes)
             self.parts.metrics.database_bytes.set(sum(sizes.values()))
             await asyncio.sleep(SIZE_PERIOD_S)
 

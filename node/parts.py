@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -43,6 +44,7 @@ from vm.machine import Machine
 
 CHAIN_FOLDER = "chain"
 INDEX_FOLDER = "index"
+READER_THREADS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,9 @@ class Parts:
     indexer: Indexer
     block_server: BlockServer
     recovered: Recovered
+    readers: ThreadPoolExecutor
+    """Threads that read the stores for peers and clients; ended before the stores close
+    (LevelDB does not forgive a reader that is late)."""
     resources: ExitStack
 
     def close(self) -> None:
@@ -156,6 +161,8 @@ def _build(config: NodeConfig, genesis: Genesis, key: PrivateKey, stack: ExitSta
     driver = Driver(
         replica, stores.journal, committer, bodies, Proposer(mempool), links, clock, metrics
     )
+    readers = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="readers")
+    resources.callback(lambda: readers.shutdown(wait=True, cancel_futures=True))
     sync = Sync(
         chain_id,
         state,
@@ -164,6 +171,7 @@ def _build(config: NodeConfig, genesis: Genesis, key: PrivateKey, stack: ExitSta
         links.report,
         driver.import_block,
         notifier.wait_tip,
+        readers,
         rng,
     )
     driver.attach(sync.on_behind)
@@ -191,6 +199,7 @@ def _build(config: NodeConfig, genesis: Genesis, key: PrivateKey, stack: ExitSta
         indexer=indexer,
         block_server=BlockServer(stores.chain),
         recovered=recovered,
+        readers=readers,
         resources=resources,
     )
 

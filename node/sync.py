@@ -13,6 +13,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from consensus.effects import Behind
@@ -74,6 +75,7 @@ class Sync:
         report: Report,
         import_block: ImportBlock,
         wait_tip: Callable[[], Awaitable[None]],
+        readers: ThreadPoolExecutor,
         rng: random.Random,
     ) -> None:
         self._chain_id = chain_id
@@ -83,6 +85,7 @@ class Sync:
         self._report = report
         self._import_block = import_block
         self._wait_tip = wait_tip
+        self._readers = readers
         self._rng = rng
         self._target = 0
         self._preferred: Address | None = None
@@ -197,7 +200,7 @@ class Sync:
             tip = self._state.tip
             try:
                 fetched = await loop.run_in_executor(
-                    None, verify_fetched, item, self._chain_id, tip
+                    self._readers, verify_fetched, item, self._chain_id, tip
                 )
             except (CodecError, ProofError) as error:
                 if self._state.height != tip.height:

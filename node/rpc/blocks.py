@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 
 from node.notify import CommittedBlock, Notifier
 from node.rpc.errors import ErrorNumber, RpcError, not_found
@@ -23,8 +24,9 @@ LOWEST_HEIGHT = 1
 class BlockReader:
     """Loads blocks by height. Lives on the event loop."""
 
-    def __init__(self, chain: ChainStore, notifier: Notifier) -> None:
+    def __init__(self, chain: ChainStore, notifier: Notifier, readers: ThreadPoolExecutor) -> None:
         self._chain = chain
+        self._readers = readers
         self._notifier = notifier
         self._kept: OrderedDict[int, CommittedBlock] = OrderedDict()
 
@@ -53,7 +55,7 @@ class BlockReader:
         if known is not None:
             return known
         loop = asyncio.get_running_loop()
-        loaded = await loop.run_in_executor(None, self._read, height)
+        loaded = await loop.run_in_executor(self._readers, self._read, height)
         if loaded is None:
             raise not_found("there is no block at this height", height=height)
         self._kept[height] = loaded

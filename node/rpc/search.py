@@ -26,6 +26,7 @@ class SearchMethods:
 
     def __init__(self, parts: Parts, views: Views) -> None:
         self._index = parts.index
+        self._readers = parts.readers
         self._views = views
 
     async def find_transactions(self, params: dict[str, Any], _client: Client) -> dict[str, Any]:
@@ -34,9 +35,11 @@ class SearchMethods:
             raise invalid_params("give either sender or contract")
         cursor, limit = _parse_optional(params["cursor"]), params["limit"]
         if sender is not None:
-            page = await _run(lambda: self._index.find_by_sender(Address(sender), cursor, limit))
+            page = await self._run(
+                lambda: self._index.find_by_sender(Address(sender), cursor, limit)
+            )
         else:
-            page = await _run(lambda: self._index.find_by_contract(contract, cursor, limit))
+            page = await self._run(lambda: self._index.find_by_contract(contract, cursor, limit))
         items = [
             {
                 "id": to_hex(entry.id),
@@ -52,7 +55,7 @@ class SearchMethods:
     async def find_events(self, params: dict[str, Any], _client: Client) -> dict[str, Any]:
         cursor, limit = _parse_optional(params["cursor"]), params["limit"]
         contract, name = params["contract"], params["name"]
-        page = await _run(lambda: self._index.find_events(contract, name, cursor, limit))
+        page = await self._run(lambda: self._index.find_events(contract, name, cursor, limit))
         shown = await self._views.show_events([entry.event for entry in page.items])
         items = [
             {"height": entry.height, "index": entry.index, **event}
@@ -60,13 +63,12 @@ class SearchMethods:
         ]
         return {"items": items, "nextCursor": dump_cursor(page.next_cursor)}
 
+    async def _run(self, work: Callable[[], _T]) -> _T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._readers, work)
+        except CursorError as error:
+            raise invalid_params(f"cursor: {error}") from None
+
 
 def _parse_optional(cursor: str | None) -> bytes | None:
     return None if cursor is None else parse_cursor(cursor)
-
-
-async def _run(work: Callable[[], _T]) -> _T:
-    try:
-        return await asyncio.get_running_loop().run_in_executor(None, work)
-    except CursorError as error:
-        raise invalid_params(f"cursor: {error}") from None

@@ -24,7 +24,7 @@ class RpcService:
     def __init__(self, parts: Parts, stop: Callable[[], None]) -> None:
         self._parts = parts
         limits = parts.config.rpc
-        self.blocks = BlockReader(parts.chain, parts.notifier)
+        self.blocks = BlockReader(parts.chain, parts.notifier, parts.readers)
         self.views = Views(
             parts.chain, parts.state, parts.chain_id, parts.config.workers.view_threads
         )

@@ -94,7 +94,7 @@ class Core:
         return effects
 
     def _reject(self, peer: Address | None, reason: str, grade: Grade) -> None:
-        if peer is not None:
+        if peer is not None and grade is not Grade.USELESS:
             self._peers.blame(peer, reason)
         self._emit(Reject(peer, reason, grade))
 

@@ -49,7 +49,8 @@ class Grade(Enum):
     MALFORMED = "malformed"
     """Bytes that do not decode, a field out of bounds, a rule of the protocol broken."""
     USELESS = "useless"
-    """Stale, early or over a bound: honest nodes send such things too. Never ban for it."""
+    """Stale, early, needless or over a bound, and not verified: honest nodes send such things
+    too. Never ban for it, and never hand it on: a neighbour might verify it and blame us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +190,10 @@ class CancelTimer:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """The message was refused and left no trace. ``peer`` is the link it came over."""
+    """The message is not accepted: do not hand it on. ``peer`` is the link it came over.
+
+    A message that gets no Reject was verified, or is the very one that was.
+    """
 
     peer: Address | None
     reason: str

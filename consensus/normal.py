@@ -30,9 +30,6 @@ from primitives.certificate import CERTIFICATE, Certificate, Phase
 from primitives.errors import CodecError, ProofError
 from primitives.hashing import Address, Hash
 
-_PROBLEMS_OF_HONEST_NODES = frozenset({"header-time-ahead"})
-"""Clocks differ: such a proposal is not used, and nobody is blamed."""
-
 
 class NormalCase(Finality):
     """Adds: proposals and votes."""
@@ -91,10 +88,13 @@ class NormalCase(Finality):
             self._reject(peer, "view too far ahead", Grade.USELESS)
             return
         if message.view < state.view:
+            self._reject(peer, "proposal of a view that is over", Grade.USELESS)
             return
         block_hash = compute_header_hash(message.header)
         known = state.accepted
         if known and (known.view, known.block_hash) == (message.view, block_hash):
+            if known.data != data:
+                self._reject(peer, "another copy of the proposal", Grade.USELESS)
             return
         vote = self._verifier.verify_vote(
             make_leader_vote(message, block_hash, state.rules),
@@ -113,8 +113,11 @@ class NormalCase(Finality):
         try:
             self._check_proposal(message, proposal, leader, now_ms)
         except (ProofError, CodecError) as error:
-            honest = error.code in _PROBLEMS_OF_HONEST_NODES
-            grade = Grade.USELESS if honest else Grade.MALFORMED
+            # The leader signed it, so the fault is the leader's; a neighbour may have handed
+            # it on before it could look inside. Clocks differ, and nobody is to blame.
+            is_leaders = peer == state.rules.validators.members[leader].public_key
+            is_fault = is_leaders and error.code != "header-time-ahead"
+            grade = Grade.MALFORMED if is_fault else Grade.USELESS
             self._reject(peer, f"proposal: {error.code}", grade)
             return
         self._accept(proposal, message.view, vote, data, now_ms)
@@ -202,8 +205,11 @@ class NormalCase(Finality):
             return
         held = state.votes.find(vote.view, vote.phase, vote.signer)
         if held is not None and is_same_vote(held, vote):
+            if held != vote:
+                self._reject(peer, "vote: another signature", Grade.USELESS)
             return
         if held is None and self._is_needless(vote):
+            self._reject(peer, "vote: no longer needed", Grade.USELESS)
             return
         verified = self._verifier.verify_vote(vote, state.rules.epoch, state.rules.validators)
         if verified is None:

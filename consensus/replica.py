@@ -260,14 +260,35 @@ class Replica(ViewChanges):
             if certificate is not None and not self._learn_certificate(peer, certificate):
                 return False
         state = self._state
-        if height == state.height:
-            return not state.committing
+        if height == state.height and not state.committing:
+            return True
         if height == state.height + 1:
             if not self._future.add(peer, data):
                 self._reject(peer, "too many early messages", Grade.USELESS)
-        elif height < state.height and isinstance(message, ViewChangeMessage):
+            elif not self._is_signed_early(message):
+                self._reject(peer, "early: kept, not verified yet", Grade.USELESS)
+            return False
+        if height < state.height and isinstance(message, ViewChangeMessage):
             self._answer_laggard(peer, now_ms)
+        self._reject(peer, "about another height", Grade.USELESS)
         return False
+
+    def _is_signed_early(self, message: PrePrepare | Vote | ViewChangeMessage) -> bool:
+        """Whether a message of the next height verifies by this height's set.
+
+        Within an epoch that is its own set, as a rule; it is checked again in its time.
+        """
+        rules, validators = self._state.rules, self._state.rules.validators
+        if isinstance(message, ViewChangeMessage):
+            try:
+                item = message.view_change
+                self._verifier.verify_view_change(item, rules.epoch, validators)
+            except ProofError:
+                return False
+            return True
+        if isinstance(message, PrePrepare):
+            message = make_leader_vote(message, compute_header_hash(message.header), rules)
+        return self._verifier.verify_vote(message, rules.epoch, validators) is not None
 
     def _on_status(self, peer: Address | None, status: Status, now_ms: int) -> None:
         """A neighbour says where it stands: learn if it is ahead, help if it is not."""

@@ -82,6 +82,7 @@ class ViewChanges(NormalCase):
         if held == item:
             return
         if held is not None and held.view > item.view:
+            self._reject(peer, "view change: a later one is known", Grade.USELESS)
             return
         try:
             verified = self._verifier.verify_view_change(item, rules.epoch, rules.validators)
@@ -199,11 +200,14 @@ class ViewChanges(NormalCase):
         self._lead_on(now_ms)
 
     def _pursue_again(self) -> None:
-        """Ask again for what is still missing; called at every STATUS tick."""
-        state = self._state
-        if state.leading is not None and self._get_wanted() is not None:
-            assert state.leading.chosen is not None
-            self._pursue(state.leading.chosen)
+        """Ask again for what is still missing, and all neighbours; at every STATUS tick.
+
+        Those who signed may be no neighbours of ours.
+        """
+        state, wanted = self._state, self._get_wanted()
+        if wanted is not None:
+            question = encode_message(GetProposal(state.height, wanted))
+            self._emit(Broadcast(question, relay=False))
         if state.certificate is not None and not state.committing:
             missing = state.certificate.block_hash not in state.bodies
             if missing:

@@ -68,6 +68,14 @@ class Chain(Protocol):
         """Call ``action`` later."""
         ...
 
+    def get_links(self, number: int) -> tuple[int, ...]:
+        """Return the nodes with a link to this one."""
+        ...
+
+    def is_gossiping(self) -> bool:
+        """Whether messages must be handed on."""
+        ...
+
     def random_int(self, low: int, high: int) -> int:
         """Draw from low to high, both included."""
         ...
@@ -133,6 +141,7 @@ class SimNode:
         self._asked: RequestBlock | None = None
         self._evidence: list[bytes] = []
         self._proposals: dict[Hash, Proposal] = {}
+        self._handed_on: dict[bytes, None] = {}
         self.withholds = False
         self._handlers: dict[type[Effect], Callable[..., None]] = {
             Persist: self._persist, Broadcast: self._broadcast, Send: self._send,
@@ -149,7 +158,7 @@ class SimNode:
         self.up, self.life, self.steps_left = True, self.life + 1, None
         self.pool, self._timers, self._asked = {}, {}, None
         self._queue, self._busy, self._evidence = [], False, []
-        self._proposals = {}
+        self._proposals, self._handed_on = {}, {}
         self.tip = self._read_tip()
         recovered = recover(world.chain_id, self.tip, disk.records, disk.last_signed)
         config = ReplicaConfig(world.chain_id, self.key, check=world.check)
@@ -224,19 +233,20 @@ class SimNode:
             validators = self.tip.next_validators
             me = validators.get_index(self.key.public_key)
             self.world.checker.see_sent(self.index, me, effect.data)
-        for target in range(len(self.world.get_addresses())):
-            if target != self.index:
-                self._tick()
-                self.send_data(target, effect.data)
+        self._handed_on[effect.data] = None
+        kind = "gossip" if effect.relay else "consensus"
+        for target in self.world.get_links(self.index):
+            self._tick()
+            self.send_data(target, effect.data, kind)
 
     def _send(self, effect: Send) -> None:
         self._tick()
         self.send_data(self.world.get_node_index(effect.peer), effect.data)
 
-    def send_data(self, target: int, data: bytes) -> None:
+    def send_data(self, target: int, data: bytes, kind: str = "consensus") -> None:
         """Send consensus bytes, through the liar's hook if there is one."""
         for item in [data] if self.outgoing is None else self.outgoing(target, data):
-            self.world.send(self.index, target, "consensus", item)
+            self.world.send(self.index, target, kind, item)
 
     def _request(self, effect: RequestBlock) -> None:
         self._asked = effect
@@ -269,8 +279,11 @@ class SimNode:
             self.later(1, lambda: self.have_body(block_hash))
             return
         holders = [self.world.get_node_index(address) for address in effect.holders]
-        everyone = [n for n in range(len(self.world.get_addresses())) if n != self.index]
-        choice = holders if holders and self.world.random_int(0, 1) else everyone
+        everyone = self.world.get_links(self.index)
+        holders = [node for node in holders if node in everyone]
+        choice = holders if holders and self.world.random_int(0, 1) else list(everyone)
+        if not choice:
+            return
         target = choice[self.world.random_int(0, len(choice) - 1)]
         self.world.send(self.index, target, "get-body", (proposal.block_hash, ids))
         if self.tip.height < proposal.header.height:
@@ -361,21 +374,22 @@ class SimNode:
     # -- sync -------------------------------------------------------------------------------
 
     def _behind(self, effect: Behind) -> None:
-        addresses = self.world.get_addresses()
+        links = self.world.get_links(self.index)
         if effect.peer is not None:
             target = self.world.get_node_index(effect.peer)
+        elif links:
+            target = links[self.world.random_int(0, len(links) - 1)]
         else:
-            target = self.world.random_int(0, len(addresses) - 1)
+            return
         self.world.send(self.index, target, "get-blocks", self.tip.height)
 
     def receive(self, source: int, kind: str, payload: object) -> None:
         """Take what the network brings."""
         if not self.up:
             return
-        if kind == "consensus":
+        if kind in ("consensus", "gossip"):
             assert isinstance(payload, bytes)
-            peer = self.world.get_addresses()[source]
-            self.feed(lambda: self.replica.receive(peer, payload, self.world.now))
+            self._take_message(source, payload, is_gossip=kind == "gossip")
         elif kind == "transaction":
             self.take_transaction(payload)
         elif kind == "get-blocks":
@@ -391,9 +405,31 @@ class SimNode:
             assert isinstance(payload, tuple)
             self.have_body(payload[0])
 
+    def _take_message(self, source: int, data: bytes, *, is_gossip: bool) -> None:
+        """Hand a consensus message to the replica, and on to our links if it is found good."""
+        peer = self.world.get_addresses()[source]
+        hands_on = is_gossip and self.world.is_gossiping() and data not in self._handed_on
+
+        def receive() -> list[Effect]:
+            effects = self.replica.receive(peer, data, self.world.now)
+            if hands_on and not any(isinstance(effect, Reject) for effect in effects):
+                self._handed_on[data] = None
+                for target in self.world.get_links(self.index):
+                    if target != source:
+                        self.send_data(target, data, "gossip")
+            return effects
+
+        self.feed(receive)
+
     def take_transaction(self, payload: object) -> None:
         """A transaction from a client or by gossip."""
         assert isinstance(payload, bytes)
+        if payload in self._handed_on:
+            return
+        self._handed_on[payload] = None
+        if self.world.is_gossiping():
+            for target in self.world.get_links(self.index):
+                self.world.send(self.index, target, "transaction", payload)
         self.pool[TransactionId(payload)] = None
         if len(self.pool) == 1:
             self.say_waiting()

@@ -18,7 +18,7 @@ LIARS = (
 )
 """Names of behaviours; liars.py has the code."""
 
-PROFILES = ("mixed", "calm", "lossy", "partitions", "crashes", "liars", "lost-record")
+PROFILES = ("mixed", "calm", "lossy", "partitions", "crashes", "liars", "lost-record", "ring")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,8 @@ class Plan:
     idle: bool
     """No transactions: only empty blocks."""
     rotate: bool
+    ring: bool
+    """Links to two neighbours only: everything else is handed on."""
     """The set's order changes with each epoch."""
 
 
@@ -63,6 +65,7 @@ def make_plan(seed: int, validators: int, profile: str) -> Plan:
         liars={},
         idle=rng.random() < 0.05,
         rotate=rng.random() < 0.3,
+        ring=False,
     )
     if profile == "calm":
         return plan
@@ -80,8 +83,18 @@ def make_plan(seed: int, validators: int, profile: str) -> Plan:
         plan = replace(plan, crashes=_make_crashes(rng, plan))
     if profile == "lost-record":
         return replace(plan, lost_record=plan.crashes[0][1])
+    if profile == "ring":
+        # One liar leaves a line; two could cut the honest ones apart, and nobody could go on.
+        liar, behaviour = rng.randrange(validators), (rng.choice(LIARS),)
+        return replace(
+            plan,
+            ring=True,
+            liars={liar: behaviour} if faulty else {},
+            delay_ms_max=20,
+            loss=rng.choice((0, 5)),
+        )
     if profile == "liars" or (mixed and rng.random() < 0.6):
-        liars = rng.sample(range(validators), rng.randint(1, faulty))
+        liars = rng.sample(range(validators), rng.randint(min(1, faulty), faulty))
         plan = replace(
             plan,
             liars={liar: tuple(rng.sample(LIARS, rng.choice((1, 1, 2)))) for liar in sorted(liars)},

@@ -66,6 +66,7 @@ class World:
         self._sequence = 0
         self._history: list[tuple[int, int, str, object]] | None = [] if record else None
         self._healed = plan.heal_at_ms == 0
+        self._links = [self._make_links(number) for number in range(plan.validators)]
         self._transactions = 0
         keys = [
             self._registry.make_key(hashlib.sha256(b"%d" % number).digest())
@@ -118,6 +119,20 @@ class World:
             PARAMS,
         )
 
+    def _make_links(self, number: int) -> tuple[int, ...]:
+        count = self.plan.validators
+        if self.plan.ring:
+            return tuple(dict.fromkeys(((number - 1) % count, (number + 1) % count)))
+        return tuple(other for other in range(count) if other != number)
+
+    def get_links(self, number: int) -> tuple[int, ...]:
+        """Return the nodes with a link to this one, in order."""
+        return self._links[number]
+
+    def is_gossiping(self) -> bool:
+        """Whether links are missing, so that messages must be handed on."""
+        return self.plan.ring
+
     def random_int(self, low: int, high: int) -> int:
         """Draw from low to high, both included."""
         return self._rng.randint(low, high)
@@ -129,6 +144,8 @@ class World:
 
     def send(self, source: int, target: int, kind: str, payload: object) -> None:
         """Send over the bad network."""
+        if target not in self._links[source]:
+            return
         copies = 1
         if not self._healed:
             if self._is_cut(source, target) or self._rng.random() * 100 < self.plan.loss:

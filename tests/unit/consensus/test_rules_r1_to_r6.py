@@ -108,8 +108,12 @@ def test_r2_a_proposal_in_a_later_view_needs_exactly_a_quorum_of_its_view_change
     bench = Bench()
     fresh = bench.proposal(proposer=bench.leader(1))
     proof = [bench.view_change(n, view) for n in signers]
-    (reject,) = only(bench.hear(bench.pre_prepare(fresh, 1, proof)), Reject)
+    message = bench.pre_prepare(fresh, 1, proof)
+    (reject,) = only(bench.hear(message, peer=bench.leader(1)), Reject)
     assert reject.grade is Grade.MALFORMED, name
+    # A neighbour that handed it on is not to blame: the leader signed it.
+    (reject,) = only(bench.hear(message, peer=0), Reject)
+    assert reject.grade is Grade.USELESS, name
     assert bench.replica.describe(NOW).view == 0
 
 
@@ -202,7 +206,8 @@ def test_the_leader_asks_again_for_a_block_that_nobody_sent() -> None:
     bench.hear(bench.view_change(0, 1, prepared))
     bench.hear(bench.view_change(1, 1))
     again = bench.replica.expire(TimerName.STATUS, NOW + 1_000)
-    assert len(only(again, Send)) == 3
+    questions = [decode_message(e.data) for e in only(again, Broadcast) if not e.relay]
+    assert GetProposal(1, hash_of("unknown")) in questions
 
 
 def test_a_free_leader_of_a_later_view_asks_for_a_block_at_once_even_an_empty_one() -> None:
@@ -300,3 +305,31 @@ def test_a_single_validator_decides_alone() -> None:
     block_hash = compute_header_hash(said(effects, PrePrepare)[0].header)
     effects = bench.replica.executed(block_hash, hash_of("state"), NOW)
     assert type(effects[-1]).__name__ == "Commit"
+
+
+def test_what_is_not_verified_is_never_handed_on() -> None:
+    # A message without a Reject is relayed by gossip; a neighbour that verifies it would
+    # blame us for a forgery that we had only ignored.
+    bench = Bench()
+    proposal = bench.proposal()
+    bench.hear(bench.pre_prepare(proposal))
+    move_to_view_1(bench)
+    bench.hear(bench.view_change(0, 9))
+    bench.hear(bench.vote(2, Phase.PREPARE, 1, hash_of("b")))
+    junk = bytes(64)
+    forged = [
+        replace(bench.vote(0, Phase.COMMIT, 0, hash_of("b"), height=0), signature=junk),
+        replace(bench.vote(0, Phase.COMMIT, 0, hash_of("b"), height=2), signature=junk),
+        replace(bench.vote(0, Phase.COMMIT, 0, hash_of("b"), height=3), signature=junk),
+        replace(bench.vote(2, Phase.PREPARE, 1, hash_of("b")), signature=junk),
+        replace(bench.pre_prepare(proposal), signature=junk),
+        replace(bench.view_change(0, 8), signature=junk),
+        replace(bench.view_change(1, 2), signature=junk),
+    ]
+    for message in forged:
+        assert len(only(bench.hear(message), Reject)) == 1, message
+
+
+def test_a_vote_of_the_next_height_that_verifies_may_be_handed_on() -> None:
+    bench = Bench()
+    assert bench.hear(bench.vote(0, Phase.PREPARE, 0, hash_of("b"), height=2)) == []

@@ -64,7 +64,17 @@ class Overlay:
     whoever writes.
     """
 
-    __slots__ = ("_base", "_fresh", "_indexed", "_journal", "_sorted", "reads", "scanned", "writes")
+    __slots__ = (
+        "_base",
+        "_fresh",
+        "_indexed",
+        "_journal",
+        "_levels",
+        "_sorted",
+        "reads",
+        "scanned",
+        "writes",
+    )
 
     def __init__(self, base: StateReader) -> None:
         self._base = base
@@ -72,6 +82,7 @@ class Overlay:
         self.reads: set[bytes] = set()
         self.scanned: set[bytes] = set()
         self._journal: list[tuple[bytes, bytes | None, bool]] = []
+        self._levels = 0
         self._sorted: list[bytes] = []
         self._fresh: list[bytes] = []
         self._indexed: set[bytes] = set()
@@ -94,11 +105,13 @@ class Overlay:
         writes[key] = value
 
     def mark(self) -> int:
-        """Return the journal's position, for ``rollback``."""
+        """Open a level of the journal and return its position, for ``rollback`` or ``commit``."""
+        self._levels += 1
         return len(self._journal)
 
     def rollback(self, mark: int) -> None:
-        """Undo every write made since ``mark``, newest first."""
+        """Undo every write made since ``mark``, newest first, and close the level."""
+        self._levels -= 1
         journal, writes = self._journal, self.writes
         gone: set[bytes] = set()
         while len(journal) > mark:
@@ -112,8 +125,9 @@ class Overlay:
             self._unindex(gone)
 
     def commit(self, mark: int) -> None:
-        """Keep the writes since ``mark``; when it is the outermost level, forget how to undo."""
-        if mark == 0:
+        """Keep the writes since ``mark``; closing the outermost level forgets how to undo."""
+        self._levels -= 1
+        if self._levels == 0:
             self._journal.clear()
 
     def scan(self, prefix: bytes, after: bytes | None, limit: int) -> list[tuple[bytes, bytes]]:

@@ -151,3 +151,12 @@ def test_an_overlay_remembers_what_was_read_and_scanned():
     overlay.get(b"a")
     overlay.scan(b"b", None, 1)
     assert overlay.reads == {b"a"} and overlay.scanned == {b"b"}
+
+
+def test_an_inner_level_that_is_kept_can_still_be_undone_by_the_outer():
+    overlay = Overlay(MemoryReader())
+    outer, inner = overlay.mark(), overlay.mark()
+    overlay.put(b"a", b"1")
+    overlay.commit(inner)
+    overlay.rollback(outer)
+    assert overlay.writes == {} and overlay.scan(b"", None, 5) == []

@@ -129,8 +129,12 @@ def _build_dict_to_wire(key: Convert, item: Convert, meter: Meter) -> Convert:
     return to_wire
 
 
+def _price_row(size: int, meter: Meter) -> int:
+    return meter.schedule.slow_path + 2 * meter.schedule.item * size
+
+
 def _build_row_to_wire(exact: type[Any], items: list[Convert], meter: Meter) -> Convert:
-    price, size = meter.schedule.item * len(items), len(items)
+    price, size = _price_row(len(items), meter), len(items)
 
     def to_wire(value: Any) -> list[Any]:
         if type(value) is not exact or len(value) != size:
@@ -196,7 +200,7 @@ def _build_row_from_wire(cls: type[tuple[Any, ...]], kinds: list[Type], meter: M
     converters = [build_from_wire(kind, meter) for kind in kinds]
     zeros = [make_zero_wire(kind) for kind in kinds]
     changed = [(index, convert) for index, convert in enumerate(converters) if convert is not None]
-    size, price = len(kinds), meter.schedule.item * len(kinds)
+    size, price = len(kinds), _price_row(len(kinds), meter)
     memory = OBJECT_BYTES * (1 + size)
     new = tuple.__new__
 
@@ -310,7 +314,7 @@ def _build_dict_parser(key: Convert, item: Convert, meter: Meter) -> Convert:
 
 
 def _build_row_parser(cls: type[tuple[Any, ...]], items: list[Convert], meter: Meter) -> Convert:
-    price, size, new = meter.schedule.item * len(items), len(items), tuple.__new__
+    price, size, new = _price_row(len(items), meter), len(items), tuple.__new__
 
     def parse(wire: object) -> tuple[Any, ...]:
         if type(wire) is not list or len(wire) != size:
@@ -343,7 +347,7 @@ def dynamic_to_wire(value: Any, meter: Meter, depth: int = VALUE_DEPTH_MAX) -> V
             for name, item in value.items()
         ]
     if exact is list or exact is tuple or isinstance(value, Record):
-        meter.charge(meter.schedule.item * len(value))
+        meter.charge(meter.schedule.slow_path + 2 * meter.schedule.item * len(value))
         meter.allocate(OBJECT_BYTES * (1 + len(value)))
         return [dynamic_to_wire(item, meter, depth - 1) for item in value]
     raise Fault("type")

@@ -70,7 +70,7 @@ class Schedule:
     scan_hidden: int = 100
     event: int = 450
     event_byte: int = 3
-    contract_call: int = 250
+    contract_call: int = 600
     sha256: int = 90
     sha256_shift: int = 2
     verify_ed25519: int = 25_000
@@ -81,6 +81,7 @@ class Schedule:
     item_check: int = 24
     sort_item: int = 12
     copy_shift: int = 4
+    deploy: int = 100_000
     deploy_byte: int = 400
 
 

@@ -124,7 +124,8 @@ class Machine:
         def work() -> list[Value]:
             meter = self._runtime.meter
             # The checks read all of it, so the size is paid before they start.
-            meter.charge(self._schedule.deploy_byte * min(len(source), SOURCE_BYTES_MAX))
+            size = min(len(source), SOURCE_BYTES_MAX)
+            meter.charge(self._schedule.deploy + self._schedule.deploy_byte * size)
             self._store_contract(overlay, name, source, admin)
             linked = self._find_contract(name)
             if linked is None or (linked.init is None and init_arguments):

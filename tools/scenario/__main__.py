@@ -181,7 +181,7 @@ def _print_end(console: Console, net: Localnet, finished: Finished) -> None:
         f"carbonode audit certificate {finished.certificate} --genesis {genesis}",
         f"carbonode --home {net.directory} status",
         f"carbonode --home {net.directory} consensus status --why",
-        f"carbonode --home {net.directory} query call units trace '{trace}'",
+        f"carbonode --home {net.directory} --output json query call units trace '{trace}'",
         f"carbonode import acr ISSUANCES.csv RETIREMENTS.csv --localnet {net.directory}",
         f"curl {net.endpoints[0]}/health",
     ):

@@ -20,7 +20,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
-NOTES_SHOWN = 12
+NOTES_KEPT = 30
+NOTES_SHOWN_MIN = 3
+LINES_BESIDE_NOTES = 9
+"""The chain's panel, its frame and a margin; a taller picture than the screen is cut."""
 RATE_WINDOW_S = 5.0
 LINE_EVERY_S = 5.0
 """Without a terminal: a line on the chain's state so often."""
@@ -149,13 +152,15 @@ class LiveDisplay:
     def __init__(self, console: Console) -> None:
         self.chain = ChainView()
         self._started = time.monotonic()
-        self._notes: deque[str] = deque(maxlen=NOTES_SHOWN)
+        self._notes: deque[str] = deque(maxlen=NOTES_KEPT)
         self._progress = Progress(
             TextColumn("{task.description}", style="bold"),
             BarColumn(bar_width=30),
             MofNCompleteColumn(),
         )
+        self._console = console
         self._task: TaskID | None = None
+        self._is_over = False
         self._live = Live(console=console, refresh_per_second=8, get_renderable=self._render)
 
     def __enter__(self) -> LiveDisplay:
@@ -168,6 +173,7 @@ class LiveDisplay:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._is_over = True  # the last picture stays, whole
         self._live.__exit__(kind, error, trace)
 
     def begin(self, stage: str, total: int) -> None:
@@ -196,10 +202,17 @@ class LiveDisplay:
         chain.add_row(
             "so far", f"{self.chain.transactions:,} transactions, {self.chain.calls:,} calls"
         )
-        for node in self.chain.nodes:
-            chain.add_row(node.name, _describe_node(node, self.chain.height))
+        chain.add_row(
+            "validators",
+            "  ".join(
+                f"{node.name.removeprefix('validator-')}: {_describe_node(node, self.chain.height)}"
+                for node in self.chain.nodes
+            ),
+        )
         title = f"Carbonode: the life of a forest's credits · {now - self._started:.0f} s"
-        notes = Text.from_markup("\n".join(self._notes))
+        room = self._console.size.height - LINES_BESIDE_NOTES - len(self._progress.tasks)
+        shown = len(self._notes) if self._is_over else max(room // 2, NOTES_SHOWN_MIN)
+        notes = Text.from_markup("\n".join(list(self._notes)[-shown:]))
         return Group(Panel(chain, title=title, title_align="left"), self._progress, notes)
 
 

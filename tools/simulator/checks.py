@@ -15,6 +15,7 @@ from consensus.bounds import (
 )
 from consensus.messages import PrePrepare, ViewChangeMessage, Vote, decode_message
 from consensus.verification import Check
+from consensus.viewchange import choose_prepared
 from primitives.block import compute_header_hash
 from primitives.certificate import Certificate, Phase, verify_certificate
 from primitives.errors import CarbonodeError, ProofError
@@ -68,6 +69,9 @@ class Checker:
             place = (message.height, message.view, block_hash)
             # The leader's PREPARE is inside, and nobody else broadcasts a PRE-PREPARE.
             self._prepares.setdefault(place, {})[node] = None
+            chosen = choose_prepared(message.new_view)
+            if chosen is not None and chosen.block_hash != block_hash:
+                raise ViolationError("a new view drops a prepared block (R2)", node=node)
             content = (block_hash, ZERO_HASH)
             self._say(node, message.height, message.view, int(Phase.PREPARE), content)
         elif isinstance(message, ViewChangeMessage):

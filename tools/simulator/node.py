@@ -125,6 +125,7 @@ class SimNode:
     def __init__(self, world: Chain, index: int, key: Signer, genesis: CommittedTip) -> None:
         self.world, self.index, self.key = world, index, key
         self.genesis = genesis
+        self.skew_ms = 0
         self.disk = Disk()
         self.up = False
         self.life = 0
@@ -152,6 +153,11 @@ class SimNode:
 
     # -- life -----------------------------------------------------------------------------
 
+    @property
+    def clock(self) -> int:
+        """This machine's idea of the time."""
+        return self.world.now + self.skew_ms
+
     def start(self) -> None:
         """Start, or start again from what the disk holds."""
         world, disk = self.world, self.disk
@@ -163,7 +169,7 @@ class SimNode:
         recovered = recover(world.chain_id, self.tip, disk.records, disk.last_signed)
         config = ReplicaConfig(world.chain_id, self.key, check=world.check)
         self.replica = world.replica_type(config, self.tip, recovered)
-        self.feed(lambda: self.replica.start(world.now))
+        self.feed(lambda: self.replica.start(self.clock))
 
     def _read_tip(self) -> CommittedTip:
         if not self.disk.blocks:
@@ -250,22 +256,22 @@ class SimNode:
 
     def _request(self, effect: RequestBlock) -> None:
         self._asked = effect
-        self.later(max(effect.empty_at_ms - self.world.now, 0), lambda: self._offer(effect))
+        self.later(max(effect.empty_at_ms - self.clock, 0), lambda: self._offer(effect))
         if self.pool:
             self._offer_soon()
 
     def _offer_soon(self) -> None:
         asked = self._asked
         if asked is not None:
-            delay = max(asked.not_before_ms - self.world.now, 5)
+            delay = max(asked.not_before_ms - self.clock, 5)
             self.later(delay, lambda: self._offer(asked))
 
     def _offer(self, asked: RequestBlock) -> None:
         if self._asked is not asked:
             return
         self._asked = None
-        candidate = Candidate(self.world.now, tuple(self.pool)[:20], tuple(self._evidence[:4]))
-        self.feed(lambda: self.replica.offer(asked.height, asked.view, candidate, self.world.now))
+        candidate = Candidate(self.clock, tuple(self.pool)[:20], tuple(self._evidence[:4]))
+        self.feed(lambda: self.replica.offer(asked.height, asked.view, candidate, self.clock))
 
     def _fetch(self, effect: FetchBody) -> None:
         proposal = effect.proposal
@@ -291,7 +297,7 @@ class SimNode:
 
     def have_body(self, block_hash: Hash) -> None:
         """All transactions of a block are here."""
-        self.feed(lambda: self.replica.body_ready(block_hash, self.world.now))
+        self.feed(lambda: self.replica.body_ready(block_hash, self.clock))
 
     def _execute(self, effect: Execute) -> None:
         block_hash = effect.proposal.block_hash
@@ -299,7 +305,7 @@ class SimNode:
         result = compute_execution(block_hash, self.tip.exec_hash)
         self.later(
             self.world.random_int(1, 20),
-            lambda: self.feed(lambda: self.replica.executed(block_hash, result, self.world.now)),
+            lambda: self.feed(lambda: self.replica.executed(block_hash, result, self.clock)),
         )
 
     def _commit(self, effect: Commit) -> None:
@@ -307,7 +313,7 @@ class SimNode:
         result = compute_execution(effect.proposal.block_hash, self.tip.exec_hash)
         self._write(effect.proposal, effect.certificate, result)
         self._tick()
-        self._queue.insert(0, lambda: self.replica.caught_up(self.tip, self.world.now))
+        self._queue.insert(0, lambda: self.replica.caught_up(self.tip, self.clock))
 
     def _write(self, proposal: Proposal, certificate: Certificate, executed: Hash) -> None:
         """One atomic batch; then what the vote log held of that height may go."""
@@ -339,7 +345,7 @@ class SimNode:
     def say_waiting(self) -> None:
         """Tell the replica that transactions wait, and offer them if it is our turn."""
         if self.pool:
-            self.feed(lambda: self.replica.transactions_waiting(self.world.now))
+            self.feed(lambda: self.replica.transactions_waiting(self.clock))
             self._offer_soon()
 
     def _set_timer(self, effect: SetTimer) -> None:
@@ -348,9 +354,9 @@ class SimNode:
 
         def run() -> None:
             if self._timers.get(name) == at_ms:
-                self.feed(lambda: self.replica.expire(name, self.world.now))
+                self.feed(lambda: self.replica.expire(name, self.clock))
 
-        self.later(max(at_ms - self.world.now, 0), run)
+        self.later(max(at_ms - self.clock, 0), run)
 
     def _cancel(self, effect: CancelTimer) -> None:
         self._timers.pop(effect.name, None)
@@ -411,7 +417,7 @@ class SimNode:
         hands_on = is_gossip and self.world.is_gossiping() and data not in self._handed_on
 
         def receive() -> list[Effect]:
-            effects = self.replica.receive(peer, data, self.world.now)
+            effects = self.replica.receive(peer, data, self.clock)
             if hands_on and not any(isinstance(effect, Reject) for effect in effects):
                 self._handed_on[data] = None
                 for target in self.world.get_links(self.index):
@@ -451,7 +457,7 @@ class SimNode:
                     return
                 self._write(proposal, certificate, certificate.exec_hash)
         if self.tip.height > before:
-            self.feed(lambda: self.replica.caught_up(self.tip, self.world.now))
+            self.feed(lambda: self.replica.caught_up(self.tip, self.clock))
 
     def _is_final(self, proposal: Proposal, certificate: Certificate) -> bool:
         """Whether sync may write the block: header, content, certificate, own execution."""

@@ -43,6 +43,8 @@ class Plan:
     idle: bool
     """No transactions: only empty blocks."""
     rotate: bool
+    skew_ms: tuple[int, ...]
+    """How far each node's clock is off."""
     ring: bool
     """Links to two neighbours only: everything else is handed on."""
     """The set's order changes with each epoch."""
@@ -65,6 +67,7 @@ def make_plan(seed: int, validators: int, profile: str) -> Plan:
         liars={},
         idle=rng.random() < 0.05,
         rotate=rng.random() < 0.3,
+        skew_ms=_make_skew(rng, validators),
         ring=False,
     )
     if profile == "calm":
@@ -100,6 +103,14 @@ def make_plan(seed: int, validators: int, profile: str) -> Plan:
             liars={liar: tuple(rng.sample(LIARS, rng.choice((1, 1, 2)))) for liar in sorted(liars)},
         )
     return plan
+
+
+def _make_skew(rng: random.Random, validators: int) -> tuple[int, ...]:
+    """Clocks off by up to 0.3 s; now and then one that nobody's drift check accepts."""
+    skew = [rng.randint(-300, 300) for _ in range(validators)]
+    if rng.random() < 0.1:
+        skew[rng.randrange(validators)] = rng.choice((-60_000, 5_000))
+    return tuple(skew)
 
 
 def _make_partitions(

@@ -79,6 +79,8 @@ class World:
         self.checker = Checker(self.chain_id, self.check, honest, plan.validators)
         genesis = self.make_tip(0, ZERO_HASH, ZERO_HASH, START_MS - 1_000, None)
         self.nodes = [SimNode(self, number, key, genesis) for number, key in enumerate(keys)]
+        for node, skew_ms in zip(self.nodes, plan.skew_ms, strict=True):
+            node.skew_ms = skew_ms
         for liar, behaviours in plan.liars.items():
             make_liar(self, self.nodes[liar], behaviours, random.Random(f"liar/{seed}/{liar}"))
 

@@ -129,7 +129,13 @@ class Admission:
 
     async def verify_body(self, received: Sequence[ReceivedTransaction]) -> list[bool]:
         """Return whether each one's signature is valid; ids verified before are not again."""
-        findings = await self._find(received, None)
+        for item in received:
+            self._checking[item.id] = None
+        try:
+            findings = await self._find(received, None)
+        finally:
+            for item in received:
+                self._checking.pop(item.id, None)
         return [finding is Finding.VALID for finding in findings]
 
     async def _find(

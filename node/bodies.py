@@ -194,7 +194,11 @@ class Bodies:
             if not is_valid:
                 # The id covers the signature: it is the proposal that is bad, not the peer.
                 return BodyRefusal(f"bad signature in {item.id.hex()}")
-            self._gathered[item.id] = Transaction(item.id, item.body, item.encoded)
+            transaction = Transaction(item.id, item.body, item.encoded)
+            self._gathered[item.id] = transaction
+            # Should this block fail, the next leader may be us; the pool may also refuse.
+            if self._rules.is_member(item.body.sender):
+                self._mempool.add((transaction,))
         return None
 
     def _check(self, proposal: Proposal, transactions: Sequence[Transaction]) -> str | None:

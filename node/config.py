@@ -80,6 +80,8 @@ class RpcSection:
     connections_max: int = _integer(1_000, 1, 100_000)
     client_requests_per_second: int = _integer(2_000, 1, 1_000_000)
     client_transactions_per_second: int = _integer(20_000, 1, 10_000_000)
+    client_view_gas_per_second: int = _integer(50_000_000, 1_000, 100_000_000_000)
+    """About half a second of one thread: views must not starve consensus of the CPU."""
     subscriptions_max: int = _integer(1_000, 1, 100_000)
     connection_subscriptions_max: int = _integer(16, 1, 1_000)
     subscriber_lag_blocks_max: int = _integer(200, 1, 1_000_000)

@@ -55,6 +55,8 @@ from primitives.hashing import Address, Hash
 
 MESSAGES_WAITING_MAX = 10_000
 """Consensus messages not yet handled; beyond it they are dropped and repaired by STATUS."""
+MESSAGES_BYTES_MAX = 64 * 1024 * 1024
+"""Their bytes together: a few of the largest would fill the memory long before the count."""
 EXECUTED_MAX = 8
 """Results kept for blocks of one height: one for each recent view."""
 INPUTS_PER_TURN = 64
@@ -111,6 +113,7 @@ class Driver:
         self._metrics = metrics
         self._on_behind: OnBehind | None = None
         self._messages: deque[_Message] = deque()
+        self._messages_bytes = 0
         self._inputs: deque[Input] = deque()
         self._imports: deque[_Import] = deque()
         self._arrived = asyncio.Event()
@@ -129,8 +132,10 @@ class Driver:
 
     def on_message(self, peer: Address, data: bytes, item_id: Hash | None) -> bool:
         """Leave a consensus message; False when there is no room."""
-        if len(self._messages) >= MESSAGES_WAITING_MAX:
+        size = self._messages_bytes + len(data)
+        if len(self._messages) >= MESSAGES_WAITING_MAX or size > MESSAGES_BYTES_MAX:
             return False
+        self._messages_bytes = size
         self._messages.append(_Message(peer, data, item_id))
         self._arrived.set()
         return True
@@ -189,6 +194,7 @@ class Driver:
                 await asyncio.sleep(0)
 
     async def _receive(self, message: _Message) -> None:
+        self._messages_bytes -= len(message.data)
         effects = self._replica.receive(message.peer, message.data, self._clock.now_ms())
         if message.item_id is not None:
             refusal = next((item for item in effects if isinstance(item, Reject)), None)
@@ -352,6 +358,9 @@ class Driver:
             self._post(lambda now: self._replica.body_ready(block_hash, now))
 
     def _start_execution(self, proposal: Proposal) -> None:
+        # Our own proposal was never fetched: its body must be here before the Persist that
+        # names it, which is the next effect.
+        self._bodies.try_assemble(proposal)
         known = self._executed.get(proposal.block_hash)
         if known is not None:
             exec_hash = known.exec_hash

@@ -22,7 +22,7 @@ from consensus.signing import LAST_SIGNED, LastSigned
 from node.logs import log_event
 from primitives import limits
 from primitives.codec import Array, Bytes, Struct
-from primitives.errors import CodecError
+from primitives.errors import CarbonodeError, CodecError
 from primitives.hashing import Hash
 from primitives.validators import VALIDATOR_SET, ValidatorSet
 from storage.errors import SignerRecordError
@@ -36,6 +36,12 @@ _CONSENSUS_RECORD = b"\x01"
 _BODY_RECORD = b"\x02"
 
 _log = logging.getLogger("carbonode.journal")
+
+
+class JournalError(CarbonodeError):
+    """We were about to promise something that we could not keep: our bug."""
+
+    code = "journal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +118,9 @@ class Journal:
         ``body`` are the transactions of the block that it names.
         """
         records = [_CONSENSUS_RECORD + record for record in effect.records]
-        if effect.body is not None and effect.body not in self._bodies_kept and body is not None:
+        if effect.body is not None and effect.body not in self._bodies_kept:
+            if body is None:
+                raise JournalError("a vote for a block whose body is not here", body=effect.body)
             encoded = BODY_RECORD.encode(BodyRecord(effect.body, tuple(body)))
             records.insert(0, _BODY_RECORD + encoded)
             self._bodies_kept.add(effect.body)

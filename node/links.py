@@ -36,6 +36,8 @@ from primitives.hashing import Address, Hash
 
 BATCHES_WAITING_MAX = 256
 """Batches of transactions that wait for admission: about 16 MB; more are not taken."""
+BATCHES_BYTES_MAX = 32 * 1024 * 1024
+"""Their bytes together: a batch may have a megabyte."""
 BATCHES_TOGETHER_MAX = 16
 """Batches checked in one go: about 4,000 signatures on the threads."""
 GOSSIP_TICK_S = 0.1
@@ -65,8 +67,8 @@ ServeRequest = Callable[[Address, FrameKind, bytes], None]
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    peer: Address
     item_id: Hash
+    size: int
     transactions: tuple[bytes, ...]
 
 
@@ -85,6 +87,7 @@ class Links:
         self._admission: Admission | None = None
         self._serve: ServeRequest | None = None
         self._batches: deque[_Batch] = deque()
+        self._batches_bytes = 0
         self._batch_arrived = asyncio.Event()
         self._outgoing: list[bytes] = []
         self._outgoing_bytes = 0
@@ -185,7 +188,8 @@ class Links:
             self._gossip.ignore(delivery.item_id)
 
     def _take_batch(self, delivery: Deliver) -> None:
-        if len(self._batches) >= BATCHES_WAITING_MAX:
+        size = self._batches_bytes + len(delivery.payload)
+        if len(self._batches) >= BATCHES_WAITING_MAX or size > BATCHES_BYTES_MAX:
             self._gossip.ignore(delivery.item_id)
             self._network.report(delivery.peer, Offence.OVERLOAD, "batches are not taken")
             return
@@ -196,7 +200,8 @@ class Links:
                 self._gossip.reject(delivery.item_id, Offence.PROTOCOL, f"batch: {error}")
             )
             return
-        self._batches.append(_Batch(delivery.peer, delivery.item_id, batch.transactions))
+        self._batches.append(_Batch(delivery.item_id, len(delivery.payload), batch.transactions))
+        self._batches_bytes = size
         self._batch_arrived.set()
 
     # -- owned tasks
@@ -220,6 +225,7 @@ class Links:
         admission = self._admission
         if admission is None:
             return
+        self._batches_bytes -= sum(batch.size for batch in batches)
         merged = [encoded for batch in batches for encoded in batch.transactions]
         verdicts = await admission.submit(merged, "gossip")
         start = 0

@@ -65,6 +65,8 @@ class Node:
         self.stop()
         if self._owner is not None:
             await asyncio.wait({self._owner})
+            if kind is None:
+                self._owner.result()
 
     async def wait(self) -> None:
         """Return when the node was told to stop; raise what broke it."""

@@ -52,6 +52,27 @@ def compute_proof(leaves: Sequence[bytes], index: int) -> tuple[Hash, ...]:
     return tuple(path)
 
 
+def compute_proofs(leaves: Sequence[bytes], indices: Sequence[int]) -> list[tuple[Hash, ...]]:
+    """Return the audit path of each of ``indices``; the tree is hashed once for all.
+
+    Raises IndexError when there is no such leaf.
+    """
+    levels: list[list[Hash]] = [[compute_leaf_hash(leaf) for leaf in leaves]]
+    while len(levels[-1]) > 1:
+        levels.append(_compute_parents(levels[-1]))
+    paths: list[tuple[Hash, ...]] = []
+    for index in indices:
+        if not 0 <= index < len(leaves):
+            raise IndexError(f"leaf {index} of {len(leaves)}")
+        path: list[Hash] = []
+        for level in levels[:-1]:
+            if (sibling := index ^ 1) < len(level):
+                path.append(level[sibling])
+            index >>= 1
+        paths.append(tuple(path))
+    return paths
+
+
 def verify_proof(root: bytes, leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bool:
     """Whether ``path`` proves that ``leaf`` is number ``index`` of ``size`` under ``root``.
 

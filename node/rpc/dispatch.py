@@ -131,4 +131,5 @@ def _make_error(request_id: Any, error: RpcError) -> dict[str, Any]:
 
 
 def _dump(document: Any) -> str:
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+    # ASCII only: a lone surrogate that a client sent must not fail in the socket.
+    return json.dumps(document, separators=(",", ":"))

@@ -17,6 +17,15 @@ BURST_S = 2
 """A bucket holds so many seconds of its rate."""
 
 
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What one client may use in a second, on average."""
+
+    requests: int
+    transactions: int
+    view_gas: int
+
+
 @dataclass(slots=True)
 class _Bucket:
     tokens: float
@@ -26,22 +35,29 @@ class _Bucket:
 class Client:
     """One client's buckets: requests and transactions."""
 
-    def __init__(
-        self, requests_per_s: int, transactions_per_s: int, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, rates: Rates, clock: Callable[[], float]) -> None:
         now_s = clock()
         self._clock = clock
-        self._requests_rate, self._transactions_rate = requests_per_s, transactions_per_s
-        self._requests = _Bucket(float(BURST_S * requests_per_s), now_s)
-        self._transactions = _Bucket(float(BURST_S * transactions_per_s), now_s)
+        self._rates = rates
+        self._requests = _Bucket(float(BURST_S * rates.requests), now_s)
+        self._transactions = _Bucket(float(BURST_S * rates.transactions), now_s)
+        self._view_gas = _Bucket(float(BURST_S * rates.view_gas), now_s)
 
     def charge_request(self) -> None:
         """Raise RpcError -32005 when this client asks too often."""
-        self._charge(self._requests, self._requests_rate, 1, "requests")
+        self._charge(self._requests, self._rates.requests, 1, "requests")
 
     def charge_transactions(self, count: int) -> None:
         """Raise RpcError -32005 when this client submits too much."""
-        self._charge(self._transactions, self._transactions_rate, count, "transactions")
+        self._charge(self._transactions, self._rates.transactions, count, "transactions")
+
+    def check_view_gas(self) -> None:
+        """Raise RpcError -32005 while what earlier views used is not paid off."""
+        self._charge(self._view_gas, self._rates.view_gas, 1, "gas of views")
+
+    def pay_view_gas(self, gas: int) -> None:
+        """Charge what a view has used: how much is known only afterwards."""
+        self._view_gas.tokens -= gas
 
     def _charge(self, bucket: _Bucket, rate: int, count: int, what: str) -> None:
         now_s = self._clock()
@@ -63,10 +79,8 @@ class Client:
 class ClientTable:
     """The clients seen lately, by address."""
 
-    def __init__(
-        self, requests_per_s: int, transactions_per_s: int, clock: Callable[[], float]
-    ) -> None:
-        self._rates = (requests_per_s, transactions_per_s)
+    def __init__(self, rates: Rates, clock: Callable[[], float]) -> None:
+        self._rates = rates
         self._clock = clock
         self._clients: OrderedDict[str, Client] = OrderedDict()
 
@@ -74,7 +88,7 @@ class ClientTable:
         """Return the client at ``address``."""
         client = self._clients.get(address)
         if client is None:
-            client = Client(*self._rates, self._clock)
+            client = Client(self._rates, self._clock)
             self._clients[address] = client
             if len(self._clients) > CLIENTS_MAX:
                 self._clients.popitem(last=False)

@@ -8,7 +8,7 @@ from typing import Any
 from node.notify import CommittedBlock
 from node.parts import Parts
 from node.rpc.blocks import LOWEST_HEIGHT, BlockReader
-from node.rpc.errors import not_found
+from node.rpc.errors import RpcError, not_found
 from node.rpc.ratelimit import Client
 from node.rpc.render import (
     to_hex,
@@ -25,6 +25,7 @@ from primitives.block import EXECUTION_RESULT, HEADER, RECEIPT
 from primitives.certificate import CERTIFICATE
 from primitives.hashing import compute_contract_address
 from primitives.params import compute_epoch
+from primitives.transaction import Transaction
 from storage.stateproof import STATE_PROOF
 from storage.stateview import StateView
 from vm.state import CONTRACT_ENTRY, compute_entry_key
@@ -82,17 +83,9 @@ class ReadingMethods:
         calls = [item.body.calls for item in block.transactions]
         events = await self._views.show_events(block.events)
         return {
-            "transactions": [
-                {
-                    "id": to_hex(item.id),
-                    "sender": to_hex(item.body.sender),
-                    "validUntil": to_integer(item.body.valid_until),
-                    "gasLimit": to_integer(item.body.gas_limit),
-                    "calls": [to_json_call(call) for call in item.body.calls],
-                    "encoded": to_hex(item.encoded),
-                }
-                for item in block.transactions
-            ],
+            "transactions": await self._views.run(
+                lambda _: [_show_transaction(item) for item in block.transactions]
+            ),
             "receipts": await self._views.show_receipts(block.receipts, calls),
             "events": [{**event, "index": index} for index, event in enumerate(events)],
         }
@@ -126,14 +119,21 @@ class ReadingMethods:
             "certificateEncoded": to_hex(CERTIFICATE.encode(block.certificate)),
         }
 
-    async def call(self, params: dict[str, Any], _client: Client) -> dict[str, Any]:
-        return await self._views.call(
-            params["contract"],
-            params["method"],
-            params["arguments"],
-            params["sender"],
-            params["gasLimit"],
-        )
+    async def call(self, params: dict[str, Any], client: Client) -> dict[str, Any]:
+        client.check_view_gas()
+        try:
+            answer = await self._views.call(
+                params["contract"],
+                params["method"],
+                params["arguments"],
+                params["sender"],
+                params["gasLimit"],
+            )
+        except RpcError as error:
+            client.pay_view_gas(int(error.data.get("gas", 0)))
+            raise
+        client.pay_view_gas(answer["gas"])
+        return answer
 
     async def get_state(self, params: dict[str, Any], _client: Client) -> dict[str, Any]:
         key, with_proof = params["key"], params["proof"]
@@ -187,6 +187,18 @@ def get_version() -> str:
         return version("carbonode")
     except PackageNotFoundError:
         return "unknown"
+
+
+def _show_transaction(transaction: Transaction) -> dict[str, Any]:
+    body = transaction.body
+    return {
+        "id": to_hex(transaction.id),
+        "sender": to_hex(body.sender),
+        "validUntil": to_integer(body.valid_until),
+        "gasLimit": to_integer(body.gas_limit),
+        "calls": [to_json_call(call) for call in body.calls],
+        "encoded": to_hex(transaction.encoded),
+    }
 
 
 def _show_entry(name: bytes, value: bytes) -> dict[str, Any]:

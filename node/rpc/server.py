@@ -24,6 +24,10 @@ READ_TIMEOUT_S = 30.0
 """A client that does not finish its request in this time is cut off."""
 SOCKET_REQUESTS_MAX = 32
 """Requests of one WebSocket in work at once; more wait in its TCP window."""
+SOCKET_MESSAGE_BYTES_MAX = 1024 * 1024
+"""A thousand sockets may each hold one half-received message."""
+OPEN_BYTES_MAX = 256 * 1024 * 1024
+"""Bodies of all requests in work together."""
 SHUTDOWN_TIMEOUT_S = 2.0
 HEARTBEAT_S = 30.0
 ADMIN_HOST = "127.0.0.1"
@@ -38,6 +42,7 @@ class RpcServer:
         self._runners: list[web.AppRunner] = []
         self._sockets: set[web.WebSocketResponse] = set()
         self._open_requests = 0
+        self._open_bytes = 0
         self.address = ("", 0)
         self.admin_address = ("", 0)
 
@@ -105,9 +110,13 @@ class RpcServer:
         return await self._answer_post(request, Caller(client, {}, is_admin=True))
 
     async def _answer_post(self, request: web.Request, caller: Caller) -> web.Response:
-        if self._open_requests >= self._config.connections_max:
-            return web.Response(status=503, text="too many connections\n")
+        limit = self._config.body_bytes_max
+        size = limit if request.content_length is None else min(request.content_length, limit)
+        is_full = self._open_requests >= self._config.connections_max
+        if is_full or self._open_bytes + size > OPEN_BYTES_MAX:
+            return web.Response(status=503, text="too many requests at once\n")
         self._open_requests += 1
+        self._open_bytes += size
         try:
             async with asyncio.timeout(READ_TIMEOUT_S):
                 body = await request.read()
@@ -119,6 +128,7 @@ class RpcServer:
             return web.Response(status=408, text="the request took too long\n")
         finally:
             self._open_requests -= 1
+            self._open_bytes -= size
         if answer is None:
             return web.Response(status=204)
         return web.Response(text=answer, content_type="application/json")
@@ -140,7 +150,8 @@ class RpcServer:
         if len(self._sockets) >= self._config.connections_max:
             return web.Response(status=503, text="too many connections\n")
         socket = web.WebSocketResponse(
-            heartbeat=HEARTBEAT_S, max_msg_size=self._config.body_bytes_max
+            heartbeat=HEARTBEAT_S,
+            max_msg_size=min(self._config.body_bytes_max, SOCKET_MESSAGE_BYTES_MAX),
         )
         await socket.prepare(request)
         self._sockets.add(socket)

@@ -10,7 +10,7 @@ from node.rpc.blocks import BlockReader
 from node.rpc.dispatch import Dispatcher, Handler
 from node.rpc.network import NetworkMethods
 from node.rpc.openrpc import make_openrpc
-from node.rpc.ratelimit import Client, ClientTable
+from node.rpc.ratelimit import Client, ClientTable, Rates
 from node.rpc.reading import ReadingMethods, get_version
 from node.rpc.search import SearchMethods
 from node.rpc.subscriptions import SendNotification, SubscriptionCounter, Subscriptions
@@ -29,8 +29,11 @@ class RpcService:
             parts.chain, parts.state, parts.chain_id, parts.config.workers.view_threads
         )
         self.clients = ClientTable(
-            limits.client_requests_per_second,
-            limits.client_transactions_per_second,
+            Rates(
+                limits.client_requests_per_second,
+                limits.client_transactions_per_second,
+                limits.client_view_gas_per_second,
+            ),
             parts.clock.monotonic_s,
         )
         self._counter = SubscriptionCounter()

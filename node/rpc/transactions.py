@@ -31,7 +31,7 @@ from primitives import limits
 from primitives.block import EXECUTION_RESULT, HEADER, RECEIPT
 from primitives.certificate import CERTIFICATE
 from primitives.hashing import TransactionId
-from primitives.merkle import compute_proof
+from primitives.merkle import compute_proof, compute_proofs
 
 SYNC_LAG_BLOCKS = 3
 """Behind by more than this a node does not judge expiry windows: -32003."""
@@ -117,10 +117,15 @@ class TransactionMethods:
         height, index = place
         block = await self._blocks.load(height)
         document = await self._show(block, index)
-        events = await self._show_events(block, index, with_proof=params["proof"])
-        document["events"] = events
+        document["events"] = await self._show_events(block, index)
         if params["proof"]:
-            document["proof"] = self._prove(block, index)
+            loop = asyncio.get_running_loop()
+            paths, proof = await loop.run_in_executor(
+                self._parts.readers, self._prove, block, index
+            )
+            for event, path in zip(document["events"], paths, strict=True):
+                event["path"] = path
+            document["proof"] = proof
         return document
 
     # -- helpers
@@ -222,26 +227,26 @@ class TransactionMethods:
             "receipt": receipts[0],
         }
 
-    async def _show_events(
-        self, block: CommittedBlock, index: int, *, with_proof: bool
-    ) -> list[dict[str, Any]]:
-        receipt = RECEIPT.decode(block.receipts[index])
-        first, end = receipt.event_first, receipt.event_first + receipt.event_count
-        shown = await self._views.show_events(block.events[first:end])
-        for offset, item in enumerate(shown):
-            item["index"] = first + offset
-            item["encoded"] = to_hex(block.events[first + offset])
-            if with_proof:
-                item["path"] = to_json_path(compute_proof(block.events, first + offset))
+    async def _show_events(self, block: CommittedBlock, index: int) -> list[dict[str, Any]]:
+        places = _get_event_places(block, index)
+        shown = await self._views.show_events([block.events[place] for place in places])
+        for place, item in zip(places, shown, strict=True):
+            item["index"] = place
+            item["encoded"] = to_hex(block.events[place])
         return shown
 
-    def _prove(self, block: CommittedBlock, index: int) -> dict[str, Any]:
+    def _prove(self, block: CommittedBlock, index: int) -> tuple[list[list[str]], dict[str, Any]]:
+        """Return the paths of the transaction's events, and the proof of itself.
+
+        Hashes three trees of the whole block: called on a thread.
+        """
         header = block.block.header
         result = self._parts.chain.get_result(block.height)
         if result is None:
             raise not_found("the block's result is gone", height=block.height)
         ids = [transaction.id for transaction in block.transactions]
-        return {
+        paths = compute_proofs(block.events, _get_event_places(block, index))
+        proof = {
             "header": to_json_header(header),
             "headerEncoded": to_hex(HEADER.encode(header)),
             "transactionPath": to_json_path(compute_proof(ids, index)),
@@ -254,6 +259,13 @@ class TransactionMethods:
             "certificate": to_json_certificate(block.certificate),
             "certificateEncoded": to_hex(CERTIFICATE.encode(block.certificate)),
         }
+        return [to_json_path(path) for path in paths], proof
+
+
+def _get_event_places(block: CommittedBlock, index: int) -> range:
+    """Return the numbers of a transaction's events among the block's."""
+    receipt = RECEIPT.decode(block.receipts[index])
+    return range(receipt.event_first, receipt.event_first + receipt.event_count)
 
 
 def make_refusal_error(refusal: Refusal, transaction_id: TransactionId | None) -> RpcError:

@@ -356,6 +356,34 @@ def test_views_and_reverts_have_their_errors(tmp_path: Path) -> None:
     check(tmp_path, work)
 
 
+def test_text_that_is_no_unicode_is_refused_and_never_breaks_the_answer(tmp_path: Path) -> None:
+    async def work(setup: Setup) -> None:
+        for body in (
+            '{"jsonrpc":"2.0","id":"\\ud800","method":"\\ud800"}',
+            '{"jsonrpc":"2.0","id":1,"method":"state_call","params":["notes","get",["\\ud800"]]}',
+            '{"jsonrpc":"2.0","id":1,"method":"contract_abi","params":["\\ud800"]}',
+            '{"jsonrpc":"2.0","id":1,"method":"state_call","params":["notes","\\ud800",[]]}',
+        ):
+            answer = await setup.client.post(body)
+            assert answer["error"]["code"] in (-32601, -32602, -32001, -32011), answer
+
+    check(tmp_path, work)
+
+
+def test_views_are_paid_for_in_gas(tmp_path: Path) -> None:
+    async def work(setup: Setup) -> None:
+        call = setup.client.call
+        heavy = {"contract": "notes", "method": "put_many", "arguments": ["k", 500]}
+        first = await call("state_call", **heavy)
+        assert first["gas"] > 100_000
+        error = await call("state_call", **heavy)
+        assert error["code"] == ErrorNumber.RATE_LIMITED
+        assert error["data"]["retryAfterMs"] > 0
+        assert "height" in await call("chain_status")
+
+    check(tmp_path, work, rpc=RpcSection(client_view_gas_per_second=10_000))
+
+
 def test_contracts_are_listed_in_pages_and_show_their_abi(tmp_path: Path) -> None:
     async def work(setup: Setup) -> None:
         call = setup.client.call

@@ -19,7 +19,7 @@ from primitives.transaction import Call
 from vm.abi import Abi, AbiError
 from vm.compiler import check_source, compile_source
 from vm.gas import VM_VERSION, get_schedule
-from vm.machine import DEFAULT_GAS_LIMIT, BlockContext, Machine
+from vm.machine import DEFAULT_GAS_LIMIT, BlockContext, Machine, get_deploy_price
 from vm.outcome import STATUS_FAULT, STATUS_OK, STATUS_REJECTED, CallsOutcome, Problem
 from vm.state import MemoryReader, Overlay
 
@@ -118,8 +118,9 @@ class Bench:
         arguments: list[Any] | dict[str, Any] | None = None,
         *,
         sender: str = "sender",
+        gas_limit: int = DEFAULT_GAS_LIMIT,
     ) -> CallsOutcome:
-        """Deploy the contract and run its @init."""
+        """Deploy the contract and run its @init, which has ``gas_limit`` to itself."""
         if self.abi is None:
             return CallsOutcome(STATUS_REJECTED, self.problems[0].code, 0, None, (), ())
         admin = parse_sender(sender)
@@ -134,6 +135,7 @@ class Bench:
         return self.machine.deploy(
             self.overlay, CONTRACT_NAME, self.source, admin,
             context=self.context, sender=admin, init_arguments=values,
+            gas_limit=gas_limit + get_deploy_price(self.source, get_schedule(VM_VERSION)),
         )  # fmt: skip
 
     def run(
@@ -197,7 +199,7 @@ def run_contract(
 ) -> dict[str, Any]:
     """Deploy ``source`` on an empty state, run ``calls`` as one transaction, tell what came."""
     bench = Bench(source, height=height, time_s=time_s)
-    deployed = bench.deploy(init_arguments, sender=sender)
+    deployed = bench.deploy(init_arguments, sender=sender, gas_limit=gas_limit)
     if deployed.status != STATUS_OK or not calls:
         init = None if bench.abi is None else bench.abi.init
         return outcome_to_json(deployed, bench.abi, init)

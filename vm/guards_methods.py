@@ -160,7 +160,7 @@ class MethodGuards:
         self.meter.charge(len(items) >> 4)
         try:
             return items.pop(key)
-        except IndexError:
+        except (IndexError, OverflowError):  # the latter beyond the machine's word
             raise Fault("index") from None
 
     def _pop_entry(self, items: dict[Any, Any], key: Any, default: Any) -> Any:

@@ -20,7 +20,7 @@ from vm import types
 from vm.abi import Abi
 from vm.codecs import dynamic_to_wire
 from vm.compiler import Program, check_source, compile_source
-from vm.gas import FRAMES_MAX, VM_VERSION, get_schedule
+from vm.gas import FRAMES_MAX, VM_VERSION, Schedule, get_schedule
 from vm.guards_builtins import BuiltinGuards
 from vm.guards_methods import MethodGuards
 from vm.guards_operators import OperatorGuards
@@ -124,8 +124,7 @@ class Machine:
         def work() -> list[Value]:
             meter = self._runtime.meter
             # The checks read all of it, so the size is paid before they start.
-            size = min(len(source), SOURCE_BYTES_MAX)
-            meter.charge(self._schedule.deploy + self._schedule.deploy_byte * size)
+            meter.charge(get_deploy_price(source, self._schedule))
             self._store_contract(overlay, name, source, admin)
             linked = self._find_contract(name)
             if linked is None or (linked.init is None and init_arguments):
@@ -335,6 +334,11 @@ class Machine:
             _make_room(self._programs, PROGRAMS_MAX)
             self._programs[code_hash] = program
         return program
+
+
+def get_deploy_price(source: str, schedule: Schedule) -> int:
+    """Return the gas of storing ``source``, without its @init."""
+    return schedule.deploy + schedule.deploy_byte * min(len(source), SOURCE_BYTES_MAX)
 
 
 def _make_room(cache: dict[Any, Any], limit: int) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, overload
+
 from typing_extensions import dataclass_transform
 
 _K = TypeVar("_K")

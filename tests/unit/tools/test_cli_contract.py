@@ -147,3 +147,10 @@ def test_bytes_that_are_no_text_are_refused_not_crashed_on(invoke, tmp_path):
     for data in (b"\xff\xfe\x00", b"\xc3\xa9", b"\x00" * 100, b"x" * 100_000, b""):
         path.write_bytes(data)
         assert invoke("check", str(path)).exit_code == (0 if data == b"" else 1)
+
+
+def test_the_gas_limit_also_stops_an_init_that_never_ends(tmp_path):
+    path = tmp_path / "spin.py"
+    path.write_text("from vm import init\n@init\ndef f() -> None:\n    while True:\n        pass\n")
+    result = CliRunner().invoke(contract, ["run", str(path), "--gas", "100000", "--json"])
+    assert json.loads(result.output)["status"] == "out-of-gas"

@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 
 from node.config import NodeConfig
+from node.journal import Journal
 from node.node import Node
 from primitives.genesis import Genesis
 from tests.unit.node.support import (
@@ -182,5 +183,29 @@ def test_everything_stopped_and_started_goes_on_where_it_was(tmp_path: Path) -> 
             second = await cluster.client(2).submit_and_wait(signer.make(), 30_000)
             assert second["height"] > first["height"]
             await cluster.check_equal(second["height"])
+
+    run(work())
+
+
+@pytest.mark.parametrize("validators", [1, 4])
+def test_the_bytes_of_every_block_voted_for_were_on_disk_with_the_vote(
+    tmp_path: Path, validators: int
+) -> None:
+    async def work() -> None:
+        async with run_cluster(tmp_path, validators) as cluster:
+            signer = Signer(cluster.genesis)
+            transactions = [signer.make() for _ in range(4)]
+            last = 0
+            for transaction in transactions:
+                final = await cluster.client(0).submit_and_wait(transaction, 30_000)
+                last = final["height"]
+            await cluster.check_equal(last)
+            configs = list(cluster.configs)
+        for config in configs:
+            journal = Journal.open(config.data_path, config.signer_path, is_first_start=False)
+            bodies = journal.replay(1).bodies
+            journal.close()
+            kept = {encoded for body in bodies for encoded in body.transactions}
+            assert {item.encoded for item in transactions} <= kept
 
     run(work())

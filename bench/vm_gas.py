@@ -97,7 +97,7 @@ OPERATIONS = [
     "x = lots['a', 1]", "lots['a', 1] = r", "x = lots.scan('b')", "x = lots.scan('b', limit=2)",
     "x = big[1]", "big[1] = xs", "for q in xs:\n            pass",
     "for q, t in ps:\n            pass",
-    "while False:\n            pass", "if n:\n            pass",
+    "if n:\n            pass",
 ]  # fmt: skip
 MEMORY_HEAVY = ("long", "xs + xs", "raw", "ss}", "enumerate", "zip", "items", "ps]", "dict(d)")
 

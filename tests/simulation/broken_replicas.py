@@ -16,7 +16,7 @@ from consensus.verification import Verifier
 from consensus.votes import VoteBook
 from primitives.certificate import Certificate, Phase
 from primitives.errors import ProofError
-from primitives.hashing import Address, Hash
+from primitives.hashing import Hash
 from primitives.validators import ValidatorSet
 
 
@@ -142,16 +142,6 @@ class ForgetsItsPreparedBlock(Replica):
     def _move_to(self, view: int, now_ms: int) -> None:
         self._state.prepared = None
         super()._move_to(view, now_ms)
-
-
-class CountsByLink(Replica):
-    """Takes the link for the signer: nothing that a neighbour hands on is counted for its maker."""
-
-    def _on_vote(self, peer: Address | None, vote: object) -> None:
-        members = self._state.rules.validators.members
-        assert hasattr(vote, "signer")
-        if peer is None or members[vote.signer % len(members)].public_key == peer:
-            super()._on_vote(peer, vote)  # type: ignore[arg-type]  # a vote, narrowed above
 
 
 class NeverMoves(Replica):

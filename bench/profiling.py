@@ -59,6 +59,7 @@ class ProfiledNode:
         async with asyncio.timeout(READY_S), self._net.client(self._index) as client:
             while (await client.status()).syncing:  # noqa: ASYNC110 - another process's state
                 await asyncio.sleep(0.1)
+        self._output.with_name(self._output.name + ".start").touch()
 
 
 def _summarise(samples: dict[str, Any]) -> dict[str, Any]:

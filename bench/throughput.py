@@ -17,11 +17,12 @@ import multiprocessing
 import os
 import tempfile
 import time
+from collections.abc import Coroutine
 from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -41,6 +42,8 @@ from tools.client.client import Client
 from tools.importers.submission import DONE, Item, Outcome, Submission
 from tools.localnet.network import Localnet
 
+T = TypeVar("T")
+
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "bench" / "results"
 ORGANISATIONS = 16
@@ -57,7 +60,7 @@ KEEPS_UP = 0.92
 """A step keeps up when so much of what is offered becomes final in time."""
 LATENCY_MAX_S = 3.0
 DRAIN_S = 60.0
-WARMUP_S = 2.0
+WARMUP_S = 3.0
 SUSTAINED_SHARE = 0.95
 CALM_SECONDS_MAX = 20.0
 CALM_SHARE = 0.8
@@ -232,7 +235,7 @@ async def measure(options: Options, directory: Path) -> dict[str, Any]:
         ) as net:
             bench = Bench(net, options, executor)
             async with net.client() as client:
-                terms = await bench.prepare(client)
+                terms = await _while_running(net, bench.prepare(client))
             figures = await _measure_network(net, bench, options, terms)
             statuses = await net.statuses()
             sizes = {node.name: measure_folder(node.home / "data") for node in net.nodes}
@@ -267,7 +270,7 @@ async def _measure_network(
 ) -> dict[str, Any]:
     # The last node is asked for blocks, so that a profiled first one is loaded like any other.
     async with Generator(net.endpoints[::-1], bench.groups) as generator:
-        steps = [] if options.rate else await bench.ramp(generator, terms)
+        steps = [] if options.rate else await _while_running(net, bench.ramp(generator, terms))
         peak = options.rate or max(step.achieved for step in steps)
         rate = peak if options.rate else peak * SUSTAINED_SHARE
         sustained = await bench.sustain(generator, terms, rate, options.seconds)
@@ -285,6 +288,21 @@ async def _measure_network(
         "at80Percent": calm,
         "profile": profile,
     }
+
+
+async def _while_running(net: Localnet, work: Coroutine[Any, Any, T]) -> T:
+    """Return what ``work`` returns; raise ChildError as soon as a validator has ended."""
+
+    async def watch() -> None:
+        while True:
+            net.check_running()
+            await asyncio.sleep(1.0)
+
+    async with asyncio.TaskGroup() as group:
+        watcher = group.create_task(watch())
+        result = await work
+        watcher.cancel()
+    return result
 
 
 def _make_lot(owner: str, number: int) -> LotRange:

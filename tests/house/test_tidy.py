@@ -25,7 +25,7 @@ IMPORTERS = {
     "prometheus_client": ("node.metrics",),
     "uvloop": ("node.",),
     "aiohttp": ("node.rpc.", "tools.client."),
-    "click": ("tools.cli.", "tools."),
+    "click": ("tools.", "bench."),
     "rich": ("tools.",),
     "matplotlib": ("bench.",),
     "psutil": ("bench.",),

@@ -43,7 +43,7 @@ def find_free_ports(count: int, *, seed: int | None = None) -> list[int]:
                 return found
             port = choose.randrange(PORT_FIRST, PORT_LAST)
             probe = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
-            if port not in found and _bind(probe, LOOPBACK, port):
+            if _bind(probe, LOOPBACK, port):
                 found.append(port)
             else:
                 probe.close()

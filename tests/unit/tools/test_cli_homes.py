@@ -84,6 +84,24 @@ def test_one_host_for_two_nodes_is_refused(tmp_path: Path) -> None:
     assert "one --host for each node" in result.stderr
 
 
+def test_two_nodes_on_one_host_are_refused(tmp_path: Path) -> None:
+    hosts = ("--host", "10.0.0.1", "--host", "10.0.0.1")
+    result = carbonode(
+        tmp_path, "testnet", "--dir", str(tmp_path / "n"), "--validators", "2", *hosts
+    )
+    assert result.exit_code == 1
+    assert "their own ports" in result.stderr
+
+
+def test_expand_of_two_chains_in_one_folder_is_refused(tmp_path: Path) -> None:
+    make_testnet(tmp_path / "a", "--validators", "1")
+    make_testnet(tmp_path / "b", "--validators", "2")
+    (tmp_path / "b/net/validator-2").rename(tmp_path / "a/net/validator-2")
+    result = carbonode(tmp_path, "testnet", "--dir", str(tmp_path / "a/net"), "--expand")
+    assert result.exit_code == 1
+    assert "different chains" in result.stderr
+
+
 def test_a_testnet_never_writes_over_another(tmp_path: Path) -> None:
     make_testnet(tmp_path)
     before = (tmp_path / "net/validator-1/node.key").read_text()
@@ -289,6 +307,7 @@ def test_errors_are_json_on_standard_error_when_asked(tmp_path: Path) -> None:
         (("testnet", "--validators", "0"), "--validators"),
         (("config", "show", "--set", "rpc.port"), "TABLE.KEY=VALUE"),
         (("init", "--key", sys.executable), "--genesis"),
+        (("keys", "generate", ".hidden"), "not a key's name"),
         (("bench", "nothing-of-that-name"), "no benchmark"),
         (("no-such-command",), "No such command"),
     ],

@@ -233,6 +233,34 @@ def test_a_batch_of_transactions_has_an_outcome_each() -> None:
     assert outcomes[2].id == make_transaction(2).id
 
 
+def test_a_batch_s_duplicate_is_an_error_when_we_sent_it_once() -> None:
+    known = {"id": None, "status": "refused", "error": {"code": -32009, "message": "known"}}
+    outcomes = run(
+        {"tx_submitBatch": lambda params: {"items": [known]}},
+        lambda c, n: c.submit_batch([make_transaction()]),
+    )
+    assert isinstance(outcomes[0].error, Duplicate)
+
+
+def test_a_batch_s_duplicate_after_a_lost_answer_means_accepted() -> None:
+    known = {"id": None, "status": "refused", "error": {"code": -32009, "message": "known"}}
+
+    async def work(client: Client, node: FakeNode) -> Any:
+        node.drop_answers = 1
+        return await client.submit_batch([make_transaction()])
+
+    outcomes = run({"tx_submitBatch": lambda params: {"items": [known]}}, work)
+    assert outcomes[0].is_accepted
+
+
+def test_a_batch_with_another_number_of_outcomes_is_refused() -> None:
+    with pytest.raises(BadAnswer, match="do not fit the batch"):
+        run(
+            {"tx_submitBatch": lambda params: {"items": []}},
+            lambda c, n: c.submit_batch([make_transaction()]),
+        )
+
+
 def test_wait_asks_again_until_final_and_keeps_the_order() -> None:
     transactions = [make_transaction(n) for n in range(3)]
     rounds = itertools.count(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from node.config import load_config
 from primitives.genesis import compute_chain_id
 from primitives.params import ChainParams
 from tools.client.keyfile import generate_key, write_key
-from tools.localnet.homes import HomeError
+from tools.localnet.chain import build_chain
+from tools.localnet.homes import HomeError, NodePlan, write_home
 from tools.localnet.network import Localnet, LocalnetError
 from vm.genesis_builder import derive_development_key
 
@@ -76,6 +78,18 @@ def test_a_foreign_node_key_is_refused(tmp_path: Path) -> None:
     write_key(net.nodes[1].home / "node.key", generate_key(), overwrite=True)
     with pytest.raises(HomeError, match="not the genesis's"):
         prepare(tmp_path / "net", validators=2)
+
+
+def test_a_home_of_another_node_or_chain_is_never_taken_over(tmp_path: Path) -> None:
+    chain = build_chain(1)
+    plan = NodePlan("n", tmp_path / "h", chain.validator_keys[0], "h", "h", 1, 2, 3)
+    write_home(plan, chain.genesis, [])
+    with pytest.raises(HomeError, match="another chain"):
+        write_home(plan, build_chain(1).genesis, [], overwrite=True)
+    with pytest.raises(HomeError, match="another node's key"):
+        write_home(replace(plan, key=generate_key()), chain.genesis, [], overwrite=True)
+    with pytest.raises(HomeError, match="already"):
+        write_home(plan, chain.genesis, [])
 
 
 def test_the_parties_keys_are_the_development_ones(tmp_path: Path) -> None:

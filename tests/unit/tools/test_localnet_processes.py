@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tools.localnet.child import GRACE_S
 from tools.localnet.ports import PORT_LAST, PortError, check_free, find_free_ports, is_free
 from tools.localnet.processes import Child, ChildError
 
@@ -28,9 +29,9 @@ def make_child(tmp_path: Path, source: str) -> Child:
     return Child("victim", "victim", [], tmp_path / "log", environment)
 
 
-async def until(is_true: Callable[[], bool]) -> None:
-    """Other processes tell us nothing: look, until it is so or 20 s are over."""
-    async with asyncio.timeout(20):
+async def until(is_true: Callable[[], bool], timeout_s: float = 20.0) -> None:
+    """Other processes tell us nothing: look, until it is so or the time is over."""
+    async with asyncio.timeout(timeout_s):
         while True:
             if is_true():
                 return
@@ -107,7 +108,7 @@ def test_a_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     (tmp_path / "victim.py").write_text(
         "import os, pathlib, time; "
         f"pathlib.Path({str(pid_file)!r}).write_text(str(os.getpid()) + ' '); time.sleep(60)"
-    )
+    )  # the default action of SIGTERM ends it at once, without the grace period
     parent = (
         "import asyncio, pathlib, time\n"
         "from tools.localnet.processes import Child\n"
@@ -128,7 +129,7 @@ def test_a_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
             process.kill()
             await process.wait()
         pid = int(pid_file.read_text())
-        await until(lambda: not _exists(pid))
+        await until(lambda: not _exists(pid), timeout_s=GRACE_S / 2)
 
     run(work)
 

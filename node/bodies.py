@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from consensus.effects import Proposal
 from node.admission import Admission, CommittedRules, check_static
 from node.mempool import Mempool
-from node.requests import PeerRequests
+from node.requests import PeerRequests, Peers
 from node.wire import BODY_ANSWER, BODY_REQUEST, BodyAnswer, BodyRequest
 from p2p.frames import FrameKind, encode_request
 from p2p.peers import Offence
@@ -34,9 +34,6 @@ RETRY_WAIT_S = 0.05
 """Pause when there is nobody to ask: links may come up."""
 ANSWER_BYTES_MAX = 8 * 1024 * 1024
 """We answer with so many bytes at most; the rest is asked for again."""
-
-Report = Callable[[Address, Offence, str], None]
-GetPeers = Callable[[], list[Address]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +61,7 @@ class Bodies:
         admission: Admission,
         rules: CommittedRules,
         requests: PeerRequests,
-        get_peers: GetPeers,
-        report: Report,
+        peers: Peers,
         rng: random.Random,
     ) -> None:
         self._chain_id = chain_id
@@ -73,8 +69,7 @@ class Bodies:
         self._admission = admission
         self._rules = rules
         self._requests = requests
-        self._get_peers = get_peers
-        self._report = report
+        self._peers = peers
         self._rng = rng
         self._bodies: dict[Hash, Body] = {}
         self._gathered: dict[TransactionId, Transaction] = {}
@@ -162,7 +157,7 @@ class Bodies:
 
     def _order_peers(self, holders: Sequence[Address]) -> list[Address]:
         """Return connected holders in random order, then everyone else."""
-        connected = self._get_peers()
+        connected = self._peers.get_connected()
         first = [peer for peer in holders if peer in connected]
         others = [peer for peer in connected if peer not in first]
         self._rng.shuffle(first)
@@ -187,7 +182,7 @@ class Bodies:
             return None
         received = _decode_answer(answer, set(wanted))
         if received is None:
-            self._report(peer, Offence.PROTOCOL, "a body that was not asked for")
+            self._peers.report(peer, Offence.PROTOCOL, "a body that was not asked for")
             return None
         valid = await self._admission.verify_body(received)
         for item, is_valid in zip(received, valid, strict=True):

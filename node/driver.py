@@ -1,7 +1,7 @@
 """Drives consensus: feeds the replica and performs its effects, strictly in order.
 
-One owner task. Messages wait in a bounded queue; our own answers (a body is ready, a
-block was executed, a timer rang) wait in another, which is bounded by what was started.
+One owner task. Messages of peers and our own answers (a body is ready, a block was
+executed, a timer rang) wait in the inbox.
 What a Persist names is on disk before anything after it in the list happens. A disk or
 memory that fails stops the node: a broken machine must not vote.
 Source: consensus/README.md, "The driver's contract".
@@ -12,9 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
 from typing import NoReturn
 
 from consensus.description import Description
@@ -43,6 +41,7 @@ from node.catchup import FetchedBlock
 from node.clock import Clock
 from node.committer import Committer, DivergenceError
 from node.execution import Executed, ExecutionError
+from node.inbox import Import, Inbox, Message
 from node.journal import Journal
 from node.links import Links
 from node.logs import log_event
@@ -53,10 +52,6 @@ from primitives.block import Block
 from primitives.errors import CarbonodeError
 from primitives.hashing import Address, Hash
 
-MESSAGES_WAITING_MAX = 10_000
-"""Consensus messages not yet handled; beyond it they are dropped and repaired by STATUS."""
-MESSAGES_BYTES_MAX = 64 * 1024 * 1024
-"""Their bytes together: a few of the largest would fill the memory long before the count."""
 EXECUTED_MAX = 8
 """Results kept for blocks of one height: one for each recent view."""
 INPUTS_PER_TURN = 64
@@ -65,8 +60,6 @@ INPUTS_PER_TURN = 64
 _OFFENCES = {Grade.FORGED: Offence.BAD_SIGNATURE, Grade.MALFORMED: Offence.PROTOCOL}
 _log = logging.getLogger("carbonode.driver")
 
-Input = Callable[[int], Sequence[Effect]]
-"""Something to tell the replica: takes now in ms, returns the effects."""
 OnBehind = Callable[[Behind], None]
 
 
@@ -74,19 +67,6 @@ class HaltError(CarbonodeError):
     """This node computed something else than a quorum: it must not serve anything."""
 
     code = "halted"
-
-
-@dataclass(frozen=True, slots=True)
-class _Message:
-    peer: Address
-    data: bytes
-    item_id: Hash | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Import:
-    fetched: FetchedBlock
-    done: asyncio.Future[None]
 
 
 class Driver:
@@ -112,11 +92,7 @@ class Driver:
         self._clock = clock
         self._metrics = metrics
         self._on_behind: OnBehind | None = None
-        self._messages: deque[_Message] = deque()
-        self._messages_bytes = 0
-        self._inputs: deque[Input] = deque()
-        self._imports: deque[_Import] = deque()
-        self._arrived = asyncio.Event()
+        self._inbox = Inbox()
         self._timers: dict[TimerName, asyncio.TimerHandle] = {}
         self._offer_timer: asyncio.TimerHandle | None = None
         self._executed: dict[Hash, Executed] = {}
@@ -132,18 +108,12 @@ class Driver:
 
     def on_message(self, peer: Address, data: bytes, item_id: Hash | None) -> bool:
         """Leave a consensus message; False when there is no room."""
-        size = self._messages_bytes + len(data)
-        if len(self._messages) >= MESSAGES_WAITING_MAX or size > MESSAGES_BYTES_MAX:
-            return False
-        self._messages_bytes = size
-        self._messages.append(_Message(peer, data, item_id))
-        self._arrived.set()
-        return True
+        return self._inbox.put_message(Message(peer, data, item_id))
 
     def on_transactions(self) -> None:
         """The pool holds something new."""
         self._proposer.note_transactions(self._clock.now_ms())
-        self._post(self._replica.transactions_waiting)
+        self._inbox.put_input(self._replica.transactions_waiting)
         self._schedule_offer()
 
     async def import_block(self, fetched: FetchedBlock) -> None:
@@ -152,18 +122,11 @@ class Driver:
         Returns when that is done, or when the block was not the next one any more. That
         our execution differs from what the quorum signed stops the node.
         """
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._imports.append(_Import(fetched, done))
-        self._arrived.set()
-        await done
+        await self._inbox.put_import(fetched)
 
     def describe(self) -> Description:
         """Return what consensus is doing; takes no lock and waits for nothing."""
         return self._replica.describe(self._clock.now_ms())
-
-    def _post(self, item: Input) -> None:
-        self._inputs.append(item)
-        self._arrived.set()
 
     # -- the owner task
 
@@ -174,27 +137,26 @@ class Driver:
                 self._group = group
                 await self._perform(self._replica.start(self._clock.now_ms()))
                 while True:
-                    await self._arrived.wait()
-                    self._arrived.clear()
+                    await self._inbox.wait()
                     await self._drain()
         finally:
             self._cancel_all()
 
     async def _drain(self) -> None:
-        count = 0
-        while self._inputs or self._imports or self._messages:
-            if self._inputs:
-                await self._perform(self._inputs.popleft()(self._clock.now_ms()))
-            elif self._imports:
-                await self._import(self._imports.popleft())
-            else:
-                await self._receive(self._messages.popleft())
-            count += 1
-            if count % INPUTS_PER_TURN == 0:
-                await asyncio.sleep(0)
+        """Handle what waits; other tasks of the loop get a turn now and then."""
+        for _ in range(INPUTS_PER_TURN):
+            match self._inbox.take():
+                case None:
+                    return
+                case Message() as message:
+                    await self._receive(message)
+                case Import() as item:
+                    await self._import(item)
+                case tell:
+                    await self._perform(tell(self._clock.now_ms()))
+        await asyncio.sleep(0)
 
-    async def _receive(self, message: _Message) -> None:
-        self._messages_bytes -= len(message.data)
+    async def _receive(self, message: Message) -> None:
         effects = self._replica.receive(message.peer, message.data, self._clock.now_ms())
         if message.item_id is not None:
             refusal = next((item for item in effects if isinstance(item, Reject)), None)
@@ -298,7 +260,7 @@ class Driver:
             return () if name in self._timers else self._replica.expire(name, now_ms)
 
         if timer is not None:
-            self._post(expire)
+            self._inbox.put_input(expire)
 
     # -- proposing
 
@@ -312,7 +274,7 @@ class Driver:
             return
         delay_s = max(0, due_ms - now_ms) / 1_000
         self._offer_timer = asyncio.get_running_loop().call_later(
-            delay_s, lambda: self._post(self._offer)
+            delay_s, lambda: self._inbox.put_input(self._offer)
         )
 
     def _offer(self, now_ms: int) -> Sequence[Effect]:
@@ -352,10 +314,10 @@ class Driver:
                 reason=outcome.reason,
             )
             reason = outcome.reason
-            self._post(lambda now: self._replica.body_refused(block_hash, reason, now))
+            self._inbox.put_input(lambda now: self._replica.body_refused(block_hash, reason, now))
         else:
             self._observe_step("body")
-            self._post(lambda now: self._replica.body_ready(block_hash, now))
+            self._inbox.put_input(lambda now: self._replica.body_ready(block_hash, now))
 
     def _start_execution(self, proposal: Proposal) -> None:
         # Our own proposal was never fetched: its body must be here before the Persist that
@@ -364,7 +326,9 @@ class Driver:
         known = self._executed.get(proposal.block_hash)
         if known is not None:
             exec_hash = known.exec_hash
-            self._post(lambda now: self._replica.executed(proposal.block_hash, exec_hash, now))
+            self._inbox.put_input(
+                lambda now: self._replica.executed(proposal.block_hash, exec_hash, now)
+            )
         else:
             self._start("execute", proposal.block_hash, self._execute(proposal))
 
@@ -387,7 +351,9 @@ class Driver:
             del self._executed[next(iter(self._executed))]
         self._executed[proposal.block_hash] = executed
         self._observe_step("execute")
-        self._post(lambda now: self._replica.executed(proposal.block_hash, executed.exec_hash, now))
+        self._inbox.put_input(
+            lambda now: self._replica.executed(proposal.block_hash, executed.exec_hash, now)
+        )
 
     def _start(self, work_name: str, block_hash: Hash, work: Coroutine[None, None, None]) -> None:
         """Start background work on a block; it is cancelled when its height is over.
@@ -436,7 +402,7 @@ class Driver:
         self._end_height(block)
         return True
 
-    async def _import(self, item: _Import) -> None:
+    async def _import(self, item: Import) -> None:
         fetched = item.fetched
         try:
             if fetched.block.header.height == self._committer.state.height + 1:
@@ -477,6 +443,4 @@ class Driver:
         self._timers.clear()
         if self._offer_timer is not None:
             self._offer_timer.cancel()
-        for item in self._imports:
-            item.done.cancel()
-        self._imports.clear()
+        self._inbox.close()

@@ -31,10 +31,10 @@ from node.metrics import Metrics
 from node.notify import Notifier
 from node.proposer import Proposer
 from node.signatures import SignatureVerifier
-from node.sync import BlockServer, Sync
+from node.sync import BlockServer, Importer, Sync
 from p2p.gossip import Gossip
 from p2p.network import Network
-from p2p.peers import PeerAddress
+from p2p.peers import Offence, PeerAddress
 from primitives.genesis import Genesis, compute_chain_id
 from primitives.hashing import Address, Hash
 from primitives.keys import PrivateKey
@@ -122,60 +122,54 @@ def _open_stores(
     return _Stores(journal, chain, index, state, worker)
 
 
+@dataclass(frozen=True, slots=True)
+class _Pool:
+    mempool: Mempool
+    ids: IdCache
+    admission: Admission
+    notifier: Notifier
+    readers: ThreadPoolExecutor
+
+
+def _make_pool(
+    config: NodeConfig, chain_id: Hash, state: CommittedState, metrics: Metrics, stack: ExitStack
+) -> _Pool:
+    pool = config.mempool
+    mempool = Mempool(
+        MempoolLimits(pool.transactions_max, pool.bytes_max, pool.sender_transactions_max)
+    )
+    mempool.commit(state.height, ())
+    ids, notifier = IdCache(pool.recent_ids_max), Notifier(config.rpc.waiters_max)
+    verifier = SignatureVerifier(config.workers.signature_threads)
+    stack.callback(verifier.close)
+    admission = Admission(chain_id, mempool, ids, verifier, state, metrics)
+    readers = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="readers")
+    stack.callback(lambda: readers.shutdown(wait=True, cancel_futures=True))
+    return _Pool(mempool, ids, admission, notifier, readers)
+
+
 def _build(config: NodeConfig, genesis: Genesis, key: PrivateKey, stack: ExitStack) -> Parts:
     resources = ExitStack()
     stack.callback(resources.close)
     chain_id, clock, metrics = compute_chain_id(genesis), Clock(), Metrics()
     rng = random.Random(secrets.randbits(64))
     stores = _open_stores(config, genesis, chain_id, metrics, resources)
-    state, tip = stores.state, stores.state.tip
-    replayed = stores.journal.replay(tip.height + 1)
-    recovered = recover(chain_id, tip, replayed.records, replayed.last_signed)
-    replica = Replica(
-        ReplicaConfig(chain_id, key, vote_anyway=config.node.signer_record_lost), tip, recovered
-    )
+    state, journal = stores.state, stores.journal
+    pool = _make_pool(config, chain_id, state, metrics, resources)
     network = _make_network(config, chain_id, key, state, clock)
     links = Links(network, Gossip(key.public_key, rng), metrics, clock.monotonic_s)
-    pool = config.mempool
-    mempool = Mempool(
-        MempoolLimits(pool.transactions_max, pool.bytes_max, pool.sender_transactions_max)
+    peers = _Peers(network, links)
+    bodies = Bodies(chain_id, pool.mempool, pool.admission, state, links.requests, peers, rng)
+    replica, recovered = _recover(config, chain_id, key, stores, bodies)
+    committer = Committer(
+        state, stores.worker, journal, pool.mempool, pool.ids, pool.notifier, metrics
     )
-    mempool.commit(tip.height, ())
-    ids, notifier = IdCache(pool.recent_ids_max), Notifier(config.rpc.waiters_max)
-    verifier = SignatureVerifier(config.workers.signature_threads)
-    resources.callback(verifier.close)
-    admission = Admission(chain_id, mempool, ids, verifier, state, metrics)
-    bodies = Bodies(
-        chain_id,
-        mempool,
-        admission,
-        state,
-        links.requests,
-        lambda: network.connected,
-        links.report,
-        rng,
-    )
-    for body in replayed.bodies:
-        bodies.restore(body.transactions)
-    committer = Committer(state, stores.worker, stores.journal, mempool, ids, notifier, metrics)
-    driver = Driver(
-        replica, stores.journal, committer, bodies, Proposer(mempool), links, clock, metrics
-    )
-    readers = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="readers")
-    resources.callback(lambda: readers.shutdown(wait=True, cancel_futures=True))
-    sync = Sync(
-        chain_id,
-        state,
-        links.requests,
-        lambda: network.connected,
-        links.report,
-        driver.import_block,
-        notifier.wait_tip,
-        readers,
-        rng,
-    )
+    proposer = Proposer(pool.mempool)
+    driver = Driver(replica, journal, committer, bodies, proposer, links, clock, metrics)
+    importer = Importer(driver.import_block, pool.notifier.wait_tip, pool.readers)
+    sync = Sync(chain_id, state, links.requests, peers, importer, rng)
     driver.attach(sync.on_behind)
-    indexer = Indexer(stores.chain, stores.index, notifier, metrics)
+    indexer = Indexer(stores.chain, stores.index, pool.notifier, metrics)
     resources.callback(indexer.close)
     return Parts(
         config=config,
@@ -186,11 +180,11 @@ def _build(config: NodeConfig, genesis: Genesis, key: PrivateKey, stack: ExitSta
         metrics=metrics,
         chain=stores.chain,
         index=stores.index,
-        journal=stores.journal,
+        journal=journal,
         state=state,
-        mempool=mempool,
-        admission=admission,
-        notifier=notifier,
+        mempool=pool.mempool,
+        admission=pool.admission,
+        notifier=pool.notifier,
         network=network,
         links=links,
         bodies=bodies,
@@ -199,9 +193,36 @@ def _build(config: NodeConfig, genesis: Genesis, key: PrivateKey, stack: ExitSta
         indexer=indexer,
         block_server=BlockServer(stores.chain),
         recovered=recovered,
-        readers=readers,
+        readers=pool.readers,
         resources=resources,
     )
+
+
+class _Peers:
+    """The peers as those see them who ask questions: who is there, and what they did."""
+
+    def __init__(self, network: Network, links: Links) -> None:
+        self._network = network
+        self._links = links
+
+    def get_connected(self) -> list[Address]:
+        return self._network.connected
+
+    def report(self, peer: Address, offence: Offence, reason: str) -> None:
+        self._links.report(peer, offence, reason)
+
+
+def _recover(
+    config: NodeConfig, chain_id: Hash, key: PrivateKey, stores: _Stores, bodies: Bodies
+) -> tuple[Replica, Recovered]:
+    """Return consensus as the vote log left it; bodies that it names are restored."""
+    tip = stores.state.tip
+    replayed = stores.journal.replay(tip.height + 1)
+    for body in replayed.bodies:
+        bodies.restore(body.transactions)
+    recovered = recover(chain_id, tip, replayed.records, replayed.last_signed)
+    rules = ReplicaConfig(chain_id, key, vote_anyway=config.node.signer_record_lost)
+    return Replica(rules, tip, recovered), recovered
 
 
 def _make_network(

@@ -10,12 +10,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from p2p.frames import FrameKind, decode_request, encode_request
+from p2p.peers import Offence
 from primitives.hashing import Address
 
 OPEN_REQUESTS_MAX = 256
 """Catch-up and body fetches keep a handful open; more means a bug of ours."""
+
+
+class Peers(Protocol):
+    """Those who can be asked."""
+
+    def get_connected(self) -> list[Address]:
+        """Return the peers with a link that is up; the list is the caller's."""
+        ...
+
+    def report(self, peer: Address, offence: Offence, reason: str) -> None:
+        """Tell the peer table what a peer did."""
+        ...
+
 
 SendFrame = Callable[[Address, FrameKind, bytes], bool]
 

@@ -20,7 +20,7 @@ from consensus.effects import Behind
 from node.catchup import FetchedBlock, verify_fetched
 from node.committed import CommittedState
 from node.logs import log_event
-from node.requests import PeerRequests
+from node.requests import PeerRequests, Peers
 from node.wire import (
     BLOCKS_ANSWER,
     BLOCKS_BYTES_MAX,
@@ -49,10 +49,6 @@ GRACE_S = 0.5
 nothing was committed for this long are they fetched. Under load every node is a block
 behind now and then, and executing it twice would make that worse."""
 
-Report = Callable[[Address, Offence, str], None]
-GetPeers = Callable[[], list[Address]]
-ImportBlock = Callable[[FetchedBlock], Awaitable[None]]
-"""The driver: executes, commits, and returns when that is done."""
 
 _log = logging.getLogger("carbonode.sync")
 
@@ -63,6 +59,19 @@ class _Served:
     blocks: tuple[CertifiedBlock, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Importer:
+    """Where fetched blocks go: verified on ``readers``, then to the driver.
+
+    ``import_block`` executes and commits and returns when that is done; ``wait_tip``
+    returns after the next commit, whoever made it.
+    """
+
+    import_block: Callable[[FetchedBlock], Awaitable[None]]
+    wait_tip: Callable[[], Awaitable[None]]
+    readers: ThreadPoolExecutor
+
+
 class Sync:
     """See the module. ``run`` is its owned task."""
 
@@ -71,25 +80,21 @@ class Sync:
         chain_id: Hash,
         state: CommittedState,
         requests: PeerRequests,
-        get_peers: GetPeers,
-        report: Report,
-        import_block: ImportBlock,
-        wait_tip: Callable[[], Awaitable[None]],
-        readers: ThreadPoolExecutor,
+        peers: Peers,
+        importer: Importer,
         rng: random.Random,
     ) -> None:
         self._chain_id = chain_id
         self._state = state
         self._requests = requests
-        self._get_peers = get_peers
-        self._report = report
-        self._import_block = import_block
-        self._wait_tip = wait_tip
-        self._readers = readers
+        self._peers = peers
+        self._importer = importer
         self._rng = rng
         self._target = 0
         self._preferred: Address | None = None
         self._wanted = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     @property
     def target(self) -> int:
@@ -101,11 +106,16 @@ class Sync:
         """Whether final blocks are missing here, beyond those consensus is finishing."""
         return self._target > self._state.height + CLOSE_BLOCKS
 
+    async def wait_idle(self) -> None:
+        """Return when nothing is being fetched: the target was reached or given up."""
+        await self._idle.wait()
+
     def on_behind(self, behind: Behind) -> None:
         """Consensus found that a height is final elsewhere."""
         if behind.height > self._target:
             self._target = behind.height
             self._preferred = behind.peer
+        self._idle.clear()
         self._wanted.set()
 
     async def run(self) -> None:
@@ -125,13 +135,15 @@ class Sync:
                     height=self._state.height,
                 )
             self._target = 0
+            if not self._wanted.is_set():
+                self._idle.set()
 
     async def _wait_while_close(self) -> None:
         """Return when blocks must be fetched, or the target was reached without that."""
         while 0 < self._target - self._state.height <= CLOSE_BLOCKS:
             try:
                 async with asyncio.timeout(GRACE_S):
-                    await self._wait_tip()
+                    await self._importer.wait_tip()
             except TimeoutError:
                 return
 
@@ -146,7 +158,9 @@ class Sync:
                 ahead = None
                 if served is None:
                     failures += 1
-                    if failures >= ROUNDS_WITHOUT_PROGRESS_MAX * max(len(self._get_peers()), 1):
+                    if failures >= ROUNDS_WITHOUT_PROGRESS_MAX * max(
+                        len(self._peers.get_connected()), 1
+                    ):
                         return
                     await asyncio.sleep(RETRY_WAIT_S)
                     continue
@@ -177,7 +191,7 @@ class Sync:
         try:
             decoded = BLOCKS_ANSWER.decode(answer)
         except CodecError as error:
-            self._report(peer, Offence.PROTOCOL, f"blocks: {error}")
+            self._peers.report(peer, Offence.PROTOCOL, f"blocks: {error}")
             return None
         if decoded.height != first or not decoded.blocks or len(decoded.blocks) > count:
             return None
@@ -185,7 +199,7 @@ class Sync:
 
     def _order_peers(self) -> list[Address]:
         """Return the peers, the one that told us of the height first, the rest shuffled."""
-        peers = self._get_peers()
+        peers = self._peers.get_connected()
         self._rng.shuffle(peers)
         if self._preferred in peers:
             peers.remove(self._preferred)
@@ -200,18 +214,18 @@ class Sync:
             tip = self._state.tip
             try:
                 fetched = await loop.run_in_executor(
-                    self._readers, verify_fetched, item, self._chain_id, tip
+                    self._importer.readers, verify_fetched, item, self._chain_id, tip
                 )
             except (CodecError, ProofError) as error:
                 if self._state.height != tip.height:
                     return True  # consensus committed meanwhile: the block is old, not bad
                 log_event(_log, logging.WARNING, "bad block", peer=served.peer, reason=error)
-                self._report(served.peer, Offence.BAD_SIGNATURE, f"block: {error}")
+                self._peers.report(served.peer, Offence.BAD_SIGNATURE, f"block: {error}")
                 if self._preferred == served.peer:
                     self._preferred = None
                 return has_progress
             if self._state.height == tip.height:
-                await self._import_block(fetched)
+                await self._importer.import_block(fetched)
             has_progress = has_progress or self._state.height > tip.height
         return has_progress
 

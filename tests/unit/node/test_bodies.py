@@ -53,6 +53,19 @@ def propose(
     return Proposal(Hash(b"p" * 32), header, ids, (), None)
 
 
+@dataclass(frozen=True, slots=True)
+class FixedPeers:
+    """Three peers that are always there."""
+
+    reports: list[tuple[Address, Offence]]
+
+    def get_connected(self) -> list[Address]:
+        return list(PEERS)
+
+    def report(self, peer: Address, offence: Offence, reason: str) -> None:
+        self.reports.append((peer, offence))
+
+
 @dataclass(slots=True)
 class World:
     """A node's bodies among peers that answer as each test says."""
@@ -95,8 +108,7 @@ def check(work: Callable[[World], Awaitable[None]]) -> None:
             admission,
             rules,
             requests,
-            lambda: list(PEERS),
-            lambda peer, offence, reason: reports.append((peer, offence)),
+            FixedPeers(reports),
             random.Random(7),
         )
         world = World(rules, mempool, bodies, admission, reports)

@@ -31,6 +31,8 @@ _log = logging.getLogger("carbonode.commit")
 _OK = pack(STATUS_OK)
 _STATUS_AT = 1 + len(pack(bytes(limits.HASH_BYTES)))
 """Where a receipt's status begins: counting 2,000 outcomes must not decode 2,000 receipts."""
+MISSES_COUNTED_MAX = 100
+"""Views of one height that are counted: beyond it everyone has missed one."""
 RATE_WINDOW_S = 10.0
 """The commit rate, from which retryAfterMs follows, is smoothed over so long."""
 
@@ -117,8 +119,16 @@ class Committer:
             _make_committed(block, certificate, executed, transactions), expired
         )
         self._observe(block, executed, len(expired))
+        self._observe_misses(certificate, before)
         await self._journal.forget_below(tip.height + 1)
         return tip
+
+    def _observe_misses(self, certificate: Certificate, before: CommittedTip) -> None:
+        """Count who let a view of this height pass; a view says who led it."""
+        members = before.next_validators.members
+        for view in range(min(certificate.view, MISSES_COUNTED_MAX)):
+            leader = before.next_validators.get_leader(certificate.height, view)
+            self._metrics.missed_blocks.labels(members[leader].name).inc()
 
     def _observe(self, block: Block, executed: Executed, expired: int) -> None:
         metrics, now_s = self._metrics, time.monotonic()

@@ -257,7 +257,11 @@ class Driver:
 
         def expire(now_ms: int) -> Sequence[Effect]:
             # A timer that was set again while this waited in the queue has not rung.
-            return () if name in self._timers else self._replica.expire(name, now_ms)
+            if name in self._timers:
+                return ()
+            if name is TimerName.VIEW:
+                self._metrics.view_changes.labels("timeout").inc()
+            return self._replica.expire(name, now_ms)
 
         if timer is not None:
             self._inbox.put_input(expire)
@@ -314,6 +318,7 @@ class Driver:
                 reason=outcome.reason,
             )
             reason = outcome.reason
+            self._metrics.view_changes.labels("refused").inc()
             self._inbox.put_input(lambda now: self._replica.body_refused(block_hash, reason, now))
         else:
             self._observe_step("body")

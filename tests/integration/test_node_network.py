@@ -136,6 +136,12 @@ def test_a_validator_that_was_away_catches_up_and_votes_again(tmp_path: Path) ->
                 last = final["height"]
             await cluster.start(3)
             await cluster.wait_height(3, last)
+            registry = cluster.nodes[0].parts.metrics.registry
+            missed = registry.get_sample_value(
+                "carbonode_missed_blocks_total", {"validator": "validator-3"}
+            )
+            assert missed is not None
+            assert missed >= 1
             # With another one gone the chain needs the vote of the one that came back.
             await cluster.stop(1)
             final = await cluster.client(3).submit_and_wait(signer.make(), 30_000)

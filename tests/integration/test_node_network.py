@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -14,7 +15,9 @@ from node.config import NodeConfig
 from node.journal import Journal
 from node.node import Node
 from primitives.genesis import Genesis
+from primitives.params import ChainParams
 from tests.unit.node.support import (
+    TEST_PARAMS,
     RpcClient,
     Signer,
     make_configs,
@@ -66,8 +69,10 @@ class Cluster:
 
 
 @asynccontextmanager
-async def run_cluster(folder: Path, count: int = 4) -> AsyncIterator[Cluster]:
-    cluster = Cluster(make_configs(folder, count), make_genesis(count))
+async def run_cluster(
+    folder: Path, count: int = 4, params: ChainParams = TEST_PARAMS
+) -> AsyncIterator[Cluster]:
+    cluster = Cluster(make_configs(folder, count), make_genesis(count, params))
     try:
         for index in range(count):
             await cluster.start(index)
@@ -174,9 +179,13 @@ def test_a_node_that_missed_everything_catches_up_from_height_zero(tmp_path: Pat
     run(work())
 
 
-def test_everything_stopped_and_started_goes_on_where_it_was(tmp_path: Path) -> None:
+@pytest.mark.parametrize("epoch_blocks", [1_000, 1])
+def test_everything_stopped_and_started_goes_on_where_it_was(
+    tmp_path: Path, epoch_blocks: int
+) -> None:
     async def work() -> None:
-        async with run_cluster(tmp_path) as cluster:
+        params = replace(TEST_PARAMS, epoch_blocks=epoch_blocks)
+        async with run_cluster(tmp_path, params=params) as cluster:
             signer = Signer(cluster.genesis)
             first = await cluster.client(0).submit_and_wait(signer.make(), 30_000)
             for index in range(4):

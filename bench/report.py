@@ -49,17 +49,12 @@ def write_results(folder: Path, name: str, document: Mapping[str, Any]) -> list[
 
 
 def _draw(document: Mapping[str, Any], paths: Sequence[Path]) -> None:
-    steps = [*document["ramp"], *([document["sustained"]] if document.get("sustained") else [])]
+    """Lines follow the ramp from rate to rate; stars are the sustained runs."""
     figure, axes = pyplot.subplots(figsize=(8, 5))
     for percent, colour in (("p50Ms", "tab:green"), ("p95Ms", "tab:orange"), ("p99Ms", "tab:red")):
-        points = sorted((step["transactionsPerSecond"], step["latency"][percent]) for step in steps)
-        axes.plot(
-            [rate for rate, _ in points],
-            [latency for _, latency in points],
-            marker="o",
-            color=colour,
-            label=percent.removesuffix("Ms"),
-        )
+        ramp, single = document["ramp"], [document["at80Percent"], document["sustained"]]
+        axes.plot(*_get_points(ramp, percent), marker="o", color=colour, label=percent[:-2])
+        axes.plot(*_get_points(single, percent), marker="*", color=colour, ls="none", ms=12)
     setup, machine = document["setup"], document["machine"]
     axes.set_xlabel("final transactions a second")
     axes.set_ylabel("submission to finality, ms")
@@ -76,3 +71,13 @@ def _draw(document: Mapping[str, Any], paths: Sequence[Path]) -> None:
     for path in paths:
         figure.savefig(path)
     pyplot.close(figure)
+
+
+def _get_points(
+    steps: Sequence[Mapping[str, Any]], percent: str
+) -> tuple[list[float], list[float]]:
+    """Return rates and latencies."""
+    return (
+        [step["transactionsPerSecond"] for step in steps],
+        [step["latency"][percent] for step in steps],
+    )

@@ -111,7 +111,9 @@ def load_genesis(text: str) -> Genesis:
     """
     try:
         genesis, claimed = _parse(json.loads(text))
-    except (KeyError, TypeError, ValueError, AttributeError, CodecError) as error:
+    except (
+        KeyError, TypeError, ValueError, AttributeError, RecursionError, CodecError
+    ) as error:  # fmt: skip
         raise GenesisError(f"malformed genesis: {type(error).__name__}: {error}") from None
     check_params(genesis.params)
     actual = compute_chain_id(genesis)

@@ -127,7 +127,9 @@ def test_a_genesis_that_does_not_fit_is_refused(name: str) -> None:
         load_genesis(json.dumps(document))
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", "1", '"x"', "{}"])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", "1", '"x"', "{}", "[" * 100_000, "9" * 5_000]
+)
 def test_text_that_is_no_genesis_is_refused(text: str) -> None:
     with pytest.raises(GenesisError):
         load_genesis(text)

@@ -28,6 +28,8 @@ from tools.client.errors import (
     BadAnswer,
     Duplicate,
     Expired,
+    MempoolFull,
+    RateLimited,
     Reverted,
     RpcError,
     WaitTimeout,
@@ -201,8 +203,31 @@ class Client:
             raise outcome
         return transaction.id
 
-    async def submit_batch(self, transactions: Sequence[Transaction]) -> list[Submitted]:
-        """Hand over many; each is accepted or refused by itself, in order."""
+    async def submit_batch(
+        self, transactions: Sequence[Transaction], *, patient: bool = False
+    ) -> list[Submitted]:
+        """Hand over many; each is accepted or refused by itself, in order.
+
+        ``patient`` hands those over again that found no room, after the time that the
+        node asks for, as often as the retry policy allows.
+        """
+        outcomes = await self._submit_parts(transactions)
+        for attempt in range(1, self.transport.policy.refusals_max + 1):
+            waiting = [
+                index
+                for index, item in enumerate(outcomes)
+                if isinstance(item.error, MempoolFull | RateLimited)
+            ]
+            if not patient or not waiting:
+                break
+            error = outcomes[waiting[-1]].error
+            await self.transport.back_off(attempt, error.retry_after_ms if error else None)
+            again = await self._submit_parts([transactions[index] for index in waiting])
+            for index, item in zip(waiting, again, strict=True):
+                outcomes[index] = item
+        return outcomes
+
+    async def _submit_parts(self, transactions: Sequence[Transaction]) -> list[Submitted]:
         outcomes: list[Submitted] = []
         for start in range(0, len(transactions), SUBMIT_ITEMS_MAX):
             part = transactions[start : start + SUBMIT_ITEMS_MAX]

@@ -100,13 +100,13 @@ class Transport:
         if not endpoints:
             raise NodeUnreachable("no endpoint given")
         self._endpoints = [_normalise(endpoint) for endpoint in endpoints]
-        self._policy = policy or RetryPolicy()
+        self.policy = policy or RetryPolicy()
         self._preferred = 0
         self._random = random.Random(seed)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Transport:
-        policy = self._policy
+        policy = self.policy
         timeout = aiohttp.ClientTimeout(
             total=policy.request_timeout_s, sock_connect=policy.connect_timeout_s
         )
@@ -141,7 +141,7 @@ class Transport:
 
         Raises NodeUnreachable after the policy's rounds, or the typed RpcError.
         """
-        policy = self._policy
+        policy = self.policy
         failures: dict[str, str] = {}
         tries = refusals = 0
         while True:
@@ -198,7 +198,7 @@ class Transport:
 
     async def open_websocket(self) -> Socket:
         """Return a WebSocket to the first endpoint that accepts one."""
-        policy = self._policy
+        policy = self.policy
         failures: dict[str, str] = {}
         for number in range(1, policy.rounds_max * len(self._endpoints) + 1):
             endpoint = self.endpoint
@@ -219,8 +219,8 @@ class Transport:
 
     async def _post_once(self, endpoint: str, body: bytes, timeout_s: float | None) -> bytes:
         timeout = aiohttp.ClientTimeout(
-            total=timeout_s or self._policy.request_timeout_s,
-            sock_connect=self._policy.connect_timeout_s,
+            total=timeout_s or self.policy.request_timeout_s,
+            sock_connect=self.policy.connect_timeout_s,
         )
         headers = {"Content-Type": "application/json"}
         async with self._get_session().post(
@@ -236,7 +236,7 @@ class Transport:
 
     async def back_off(self, attempt: int, asked_ms: int | None = None) -> None:
         """Wait as asked, or exponentially; with jitter, so that clients spread out."""
-        policy = self._policy
+        policy = self.policy
         if asked_ms is None:
             wait_s = min(policy.wait_first_s * 2 ** (attempt - 1), policy.wait_max_s)
         else:

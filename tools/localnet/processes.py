@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -62,9 +62,11 @@ class Child:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command,
                 stdin=PIPE,
-                stdout=output if output else DEVNULL,
+                stdout=output,
                 stderr=output,
                 env=self._environment,
+                # Ctrl-C in a terminal reaches a whole process group: only we are to hear it.
+                start_new_session=True,
             )
 
     async def kill(self) -> None:

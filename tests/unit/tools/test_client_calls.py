@@ -253,6 +253,45 @@ def test_a_batch_s_duplicate_after_a_lost_answer_means_accepted() -> None:
     assert outcomes[0].is_accepted
 
 
+def test_a_patient_batch_hands_over_again_what_found_no_room() -> None:
+    room = itertools.count(1)
+
+    def submit(params: dict[str, Any]) -> Any:
+        free = next(room)
+        full = {"code": -32004, "message": "full", "data": {"retryAfterMs": 1}}
+        return {
+            "items": [
+                {"id": "0x", "status": "accepted"}
+                if index < free
+                else {"id": None, "status": "refused", "error": full}
+                for index in range(len(params["transactions"]))
+            ]
+        }
+
+    transactions = [make_transaction(n) for n in range(5)]
+
+    async def work(client: Client, node: FakeNode) -> None:
+        outcomes = await client.submit_batch(transactions, patient=True)
+        assert [item.id for item in outcomes] == [item.id for item in transactions]
+        assert all(item.is_accepted for item in outcomes)
+        sizes = [len(params["transactions"]) for _, params in node.requests]
+        assert sizes == [5, 4, 2]
+        assert len({text for _, params in node.requests for text in params["transactions"]}) == 5
+
+    run({"tx_submitBatch": submit}, work)
+
+
+def test_a_batch_s_patience_has_an_end() -> None:
+    full = {"id": None, "status": "refused", "error": {"code": -32004, "message": "full"}}
+
+    async def work(client: Client, node: FakeNode) -> None:
+        outcomes = await client.submit_batch([make_transaction()], patient=True)
+        assert isinstance(outcomes[0].error, MempoolFull)
+        assert node.bodies == 1 + QUICK.refusals_max
+
+    run({"tx_submitBatch": lambda params: {"items": [full]}}, work)
+
+
 def test_a_batch_with_another_number_of_outcomes_is_refused() -> None:
     with pytest.raises(BadAnswer, match="do not fit the batch"):
         run(

@@ -23,21 +23,36 @@ _file = click.Path(path_type=Path, dir_okay=False, exists=True)
 
 @click.command(name="certificate")
 @click.argument("file", type=_file)
-@click.option("--genesis", "genesis_path", type=_file, required=True, help="The chain's genesis.")
+@click.option(
+    "--genesis",
+    "genesis_path",
+    type=_file,
+    help="A genesis you trust. Default: genesis.json in --home, else beside FILE.",
+)
 @click.option("--output", type=click.Choice(["text", "json"]), help="As the global option.")
 @pass_session
 def certificate_command(
-    session: Session, file: Path, genesis_path: Path, output: str | None
+    session: Session, file: Path, genesis_path: Path | None, output: str | None
 ) -> None:
     """Verify a retirement certificate against the genesis alone; asks no node.
 
     Exit code 0: FILE proves the retirement that it states. 1: it does not, and why.
+    The proof is as good as the genesis: compare the chain id shown with your chain's.
     """
     if output is not None:
         session.output = output
-    verified = verify_certificate_file(read_document(file), read_genesis(genesis_path))
-    document = describe(verified)
+    trusted = genesis_path or find_genesis(session.home, file)
+    verified = verify_certificate_file(read_document(file), read_genesis(trusted))
+    document = {**describe(verified), "genesis": str(trusted)}
     session.emit({"valid": True, **document}, lambda console: _show(console, document))
+
+
+def find_genesis(home: Path, certificate: Path) -> Path:
+    """Return the genesis to use when none is named; raises GenesisError where there is none."""
+    for folder in (home, certificate.parent):
+        if (folder / "genesis.json").is_file():
+            return folder / "genesis.json"
+    raise GenesisError("no genesis.json in the home or beside the file: name one with --genesis")
 
 
 def read_document(path: Path) -> Any:
@@ -101,6 +116,7 @@ def _show(console: Console, document: dict[str, Any]) -> None:
         "block": document["blockHash"],
         "transaction": document["transaction"],
         "chain": f"{document['chainName']} {document['chainId']}",
+        "genesis": document["genesis"],
         "signed by": ", ".join(document["signers"]),
     }
     console.print("[bold green]VALID[/]: proven against the genesis alone")

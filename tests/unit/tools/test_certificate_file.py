@@ -454,3 +454,23 @@ def test_the_command_refuses_with_one_line_and_exit_code_one(tmp_path: Path, tex
     assert shown.exit_code == 1
     assert shown.stderr.startswith("error: ")
     assert shown.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("place", ["home", "beside"])
+def test_the_command_finds_the_genesis_of_the_home_or_beside_the_file(
+    tmp_path: Path, place: str
+) -> None:
+    home, folder = tmp_path / "home", tmp_path / "folder"
+    home.mkdir()
+    folder.mkdir()
+    (folder / "certificate.json").write_text(json.dumps(GOOD), "utf-8")
+    group = RootGroup("audit")
+    group.add_command(certificate_command)
+    arguments = ["certificate", str(folder / "certificate.json"), "--output", "json"]
+    missing = CliRunner().invoke(group, arguments, obj=Session(home=home))
+    assert missing.exit_code == 1
+    assert "--genesis" in missing.stderr
+    genesis = (home if place == "home" else folder) / "genesis.json"
+    genesis.write_text(dump_genesis(GENESIS), "utf-8")
+    found = CliRunner().invoke(group, arguments, obj=Session(home=home))
+    assert json.loads(found.stdout)["genesis"] == str(genesis)

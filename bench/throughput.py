@@ -227,6 +227,7 @@ async def measure(options: Options, directory: Path) -> dict[str, Any]:
     """Return the whole result of one run in a fresh network in ``directory``."""
     started = datetime.now(UTC)
     params = ChainParams(transaction_window_blocks=WINDOW_BLOCKS)
+    others = os.getloadavg()[0]
     before = calibrate()
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(os.cpu_count(), mp_context=context) as executor:
@@ -247,7 +248,7 @@ async def measure(options: Options, directory: Path) -> dict[str, Any]:
         "benchmark": "throughput",
         "startedAt": started.isoformat(timespec="seconds"),
         "commit": describe_commit(ROOT),
-        "machine": describe_machine(),
+        "machine": {**describe_machine(), "loadAverageBefore": round(others, 2)},
         "setup": {
             "validators": options.validators,
             "callsPerTransaction": options.calls,
@@ -411,7 +412,10 @@ def summarise(document: dict[str, Any]) -> str:
             for process, used in figures["processes"].items()
         ]
     before = document["calibration"]["verificationsPerSecondBefore"]
-    lines.append(f"calibration: {before:,} Ed25519 verifications/s on one core")
+    lines.append(
+        f"calibration: {before:,} Ed25519 verifications/s on one core; load average before "
+        f"{document['machine']['loadAverageBefore']} (other work on the machine lowers everything)"
+    )
     lines.append(f"one state root at height {document['height']}: {document['stateRootOfAll']}")
     return "\n".join(lines)
 

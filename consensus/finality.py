@@ -9,6 +9,8 @@ peers lied about their height and sync never ended).
 
 from __future__ import annotations
 
+from enum import Enum
+
 from consensus.core import Core
 from consensus.effects import Behind, Commit, Grade, Halt
 from primitives.certificate import Certificate, Phase
@@ -17,34 +19,58 @@ from primitives.hashing import Address
 from primitives.params import compute_epoch
 
 
+class Claim(Enum):
+    """What a certificate that came with a message is worth as a proof of its height."""
+
+    LIE = "lie"
+    HINT = "hint"
+    """Nobody here can say: the set of its epoch is not known yet."""
+    PROVEN = "proven"
+    """It verified, or it claims less than we know."""
+
+
 class Finality(Core):
     """Adds: what a certificate does."""
 
-    def _learn_certificate(self, peer: Address | None, certificate: Certificate) -> bool:
-        """Use a certificate that came in any message; False when it is a lie.
+    def _learn_certificate(self, peer: Address | None, certificate: Certificate) -> Claim:
+        """Use a certificate that came in any message.
 
-        One below our height is not looked at: it can teach us nothing.
+        One below our height teaches us nothing; only our parent's is looked at, because
+        whoever is a height behind will look at it when we hand the message on.
         """
         state, rules = self._state, self._state.rules
         if certificate.height < state.height:
-            return True
-        if state.committing:
-            return True
+            return self._check_parent(peer, certificate)
         epoch = compute_epoch(certificate.height, rules.params.epoch_blocks)
         if epoch != rules.epoch:
             # Its validators may be others; sync verifies each block on the way there.
-            self._emit(Behind(certificate.height, certificate, peer, verified=False))
-            return True
+            if not state.committing:
+                self._emit(Behind(certificate.height, certificate, peer, verified=False))
+            return Claim.HINT
         try:
             self._verifier.check_final(certificate, epoch, rules.validators)
         except ProofError as error:
             self._reject(peer, f"certificate: {error.code}", Grade.FORGED)
-            return False
-        if certificate.height > state.height:
-            self._emit(Behind(certificate.height, certificate, peer, verified=True))
-        else:
+            return Claim.LIE
+        if certificate.height == state.height:
             self._finish(certificate, peer)
-        return True
+        elif not state.committing:
+            self._emit(Behind(certificate.height, certificate, peer, verified=True))
+        return Claim.PROVEN
+
+    def _check_parent(self, peer: Address | None, certificate: Certificate) -> Claim:
+        """Verify another quorum's certificate of our tip; older ones are not looked at."""
+        rules, tip = self._state.rules, self._state.rules.tip
+        if certificate.height < tip.height or certificate == tip.certificate:
+            return Claim.PROVEN
+        try:
+            if (certificate.block_hash, certificate.exec_hash) != (tip.block_hash, tip.exec_hash):
+                raise ProofError("not our parent", code="certificate-parent")
+            self._verifier.check_final(certificate, rules.tip_epoch, tip.validators)
+        except ProofError as error:
+            self._reject(peer, f"certificate: {error.code}", Grade.FORGED)
+            return Claim.LIE
+        return Claim.PROVEN
 
     def _finish(self, certificate: Certificate, peer: Address | None) -> None:
         """Our height is final with this verified certificate: commit, wait or sync."""

@@ -29,6 +29,7 @@ from consensus.messages import (
 )
 from consensus.signing import LAST_SIGNED, NOTHING_SIGNED, LastSigned, Step, compute_digest
 from primitives import limits
+from primitives.block import compute_header_hash
 from primitives.certificate import CERTIFICATE, Certificate, Phase
 from primitives.codec import Bytes, Struct, Uint
 from primitives.errors import CodecError
@@ -140,6 +141,13 @@ def _get_place(last: LastSigned) -> tuple[int, int, int]:
     return last.place
 
 
+def _is_for(proposal: bytes, certificate: Certificate) -> bool:
+    message = decode_message(proposal)
+    if not isinstance(message, PrePrepare):
+        return False
+    return compute_header_hash(message.header) == certificate.block_hash
+
+
 class _Collector:
     """Gathers the records of one height."""
 
@@ -159,7 +167,7 @@ class _Collector:
             return
         message = decode_message(record.data)
         if record.kind == RecordKind.PROPOSAL and isinstance(message, PrePrepare):
-            self._proposals = [*self._proposals, record.data][-PROPOSALS_KEPT_MAX:]
+            self._proposals.append(record.data)
         elif record.kind == RecordKind.VOTE and isinstance(message, Vote):
             self._votes.append(message)
             signed = compute_signed_vote(message, self._chain_id, self._epoch)
@@ -186,13 +194,23 @@ class _Collector:
         last = LastSigned(height, view, int(step), compute_digest(signed), signature)
         self.last = max(self.last, last, key=_get_place)
 
+    def _choose_proposals(self) -> tuple[bytes, ...]:
+        """Return the latest proposals, and with them the one that is prepared."""
+        latest = self._proposals[-PROPOSALS_KEPT_MAX:]
+        prepared = self._prepared
+        if prepared is None or any(_is_for(data, prepared) for data in latest):
+            return tuple(latest)
+        older = self._proposals[:-PROPOSALS_KEPT_MAX]
+        found = [data for data in older if _is_for(data, prepared)][:1]
+        return (*found, *latest[len(found) :])
+
     def finish(self, last: LastSigned, vote_from: int | None, reason: str) -> Recovered:
         """Return what was gathered, with the verdict on voting."""
         return Recovered(
             last=last,
             vote_from=vote_from,
             reason=reason,
-            proposals=tuple(self._proposals),
+            proposals=self._choose_proposals(),
             votes=tuple(self._votes),
             view_change=self._view_change,
             prepared=self._prepared,

@@ -14,7 +14,13 @@ from primitives.certificate import Phase
 
 
 def make_status(state: HeightState) -> Status:
-    """Return where we stand. What is prepared needs no more PREPAREs."""
+    """Return where we stand. What is prepared needs no more PREPAREs.
+
+    With a certificate for our height but not its block we can only wait, and those who
+    have the block may be too few to finish without us: they must hear of the certificate.
+    """
+    if state.certificate is not None:
+        return Status(state.height + 1, 0, False, 0, 0, 0, state.certificate)
     accepted, prepared = state.accepted, state.prepared
     everyone = (1 << len(state.rules.validators.members)) - 1
     done = accepted is not None and prepared is not None and prepared.view == accepted.view

@@ -21,6 +21,7 @@ from consensus.effects import (
     SetTimer,
     TimerName,
 )
+from consensus.finality import Claim
 from consensus.height import Accepted
 from consensus.messages import (
     EvidenceMessage,
@@ -257,7 +258,7 @@ class Replica(ViewChanges):
             if height != (0 if certificate is None else certificate.height) + 1:
                 self._reject(peer, "a height without its proof", Grade.MALFORMED)
                 return False
-            if certificate is not None and not self._learn_certificate(peer, certificate):
+            if certificate is not None and self._learn_certificate(peer, certificate) is Claim.LIE:
                 return False
         state = self._state
         if height == state.height and not state.committing:
@@ -299,8 +300,10 @@ class Replica(ViewChanges):
             self._reject(peer, "a height without its proof", Grade.MALFORMED)
             return
         state = self._state
-        if certificate is not None and not self._learn_certificate(peer, certificate):
-            return
+        if certificate is not None:
+            claim = self._learn_certificate(peer, certificate)
+            if claim is not Claim.PROVEN:
+                return
         self._peers.hear(peer, status.height, status.view, now_ms)
         if self._guard is not None:
             own, validators = self._guard.public_key, state.rules.validators

@@ -7,13 +7,14 @@ liars with huge views move nobody (FISCO BCOS froze on one).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from consensus.messages import VerifiedViewChange, ViewChange
 from consensus.rules import HeightRules
 from consensus.verification import Verifier
 from primitives.certificate import Certificate
 from primitives.errors import ProofError
+from primitives.hashing import Hash
 
 
 class ViewChangeBook:
@@ -60,9 +61,19 @@ class ViewChangeBook:
                 bitmap |= 1 << signer
         return bitmap
 
-    def find_proof(self, view: int, quorum: int) -> tuple[ViewChange, ...] | None:
-        """Return exactly ``quorum`` view changes for ``view``, signers ascending, or None."""
-        proof = [item for item in self.get_all() if item.view == view]
+    def find_proof(
+        self, view: int, quorum: int, held: Container[Hash] | None = None
+    ) -> tuple[ViewChange, ...] | None:
+        """Return exactly ``quorum`` view changes for ``view``, signers ascending, or None.
+
+        With ``held``, only those whose prepared block, if any, is among ``held``.
+        """
+        proof = [
+            item
+            for item in self.get_all()
+            if item.view == view
+            and (held is None or item.prepared is None or item.prepared.block_hash in held)
+        ]
         return tuple(proof[:quorum]) if len(proof) >= quorum else None
 
 

@@ -110,8 +110,8 @@ class ViewChanges(NormalCase):
         due = state.view_changes.count_from(state.view) >= validators.quorum
         if due and state.timer_at_ms is None:
             self._start_view_timer(now_ms, due_ms=now_ms)
-        if self._is_leader() and state.leading is None:
-            proof = state.view_changes.find_proof(state.view, validators.quorum)
+        if self._is_leader():
+            proof = self._find_proof()
             if proof is not None:
                 self._lead(proof, now_ms)
 
@@ -127,6 +127,21 @@ class ViewChanges(NormalCase):
         else:
             self._pursue(chosen)
             self._lead_on(now_ms)
+
+    def _find_proof(self) -> tuple[ViewChange, ...] | None:
+        """Return a quorum's view changes to lead under; None when there is none, or no better.
+
+        Any quorum will do, since every quorum reports what may be committed. While the
+        block that one quorum reports cannot be had, a quorum that reports only what we
+        hold frees us: a liar may show a certificate whose block nobody else has any more.
+        """
+        state, quorum = self._state, self._state.rules.validators.quorum
+        if state.leading is None:
+            return state.view_changes.find_proof(state.view, quorum)
+        chosen = state.leading.chosen
+        if chosen is None or chosen.block_hash in state.bodies:
+            return None
+        return state.view_changes.find_proof(state.view, quorum, held=state.bodies)
 
     def _choose(self, proof: Sequence[ViewChange]) -> Certificate | None:
         return choose_prepared(proof)

@@ -200,6 +200,7 @@ def test_a_good_row_of_each_kind_is_read(tmp_path: Path) -> None:
         (",1000,", ",1000.5,", "number"),
         (",1000,", ",1001,", "sum"),
         ("900,100", "900,1100", "sum"),
+        ("1000,900,100", "1000,0,1000.", "number"),
         ("900,100", "ninety,100", "number"),
         ("Air Bag", "Air,Bag", "fields"),
     ],

@@ -19,9 +19,6 @@ from node.logs import log_event
 from node.parts import Parts
 from node.rpc.server import RpcServer
 from node.rpc.service import RpcService
-from p2p.frames import FrameKind, decode_request
-from p2p.peers import Offence
-from primitives.hashing import Address
 from primitives.transaction import Transaction
 
 LAG_PERIOD_S = 0.5
@@ -29,8 +26,6 @@ SIZE_PERIOD_S = 30.0
 GC_THRESHOLDS = (50_000, 20, 50)
 """Collections are rare and cheap after ``gc.freeze``: the node makes few cycles."""
 SWITCH_INTERVAL_S = 0.001
-SERVING_MAX = 16
-"""Block requests answered at once; more are not answered, and peers ask elsewhere."""
 
 _log = logging.getLogger("carbonode.node")
 
@@ -43,7 +38,6 @@ class Node:
         self._stop = asyncio.Event()
         self._started = asyncio.Event()
         self._owner: asyncio.Task[None] | None = None
-        self._serving = 0
         self.rpc = RpcServer(RpcService(parts, self.stop), parts.config.rpc)
 
     async def __aenter__(self) -> Node:
@@ -79,7 +73,7 @@ class Node:
 
     async def _run(self) -> None:
         parts = self.parts
-        parts.links.attach(parts.driver, parts.admission, self._serve)
+        parts.links.attach(parts.driver, parts.admission, parts.serving.on_question)
         parts.admission.attach(self._on_admitted)
         parts.network.attach(parts.links)
         parts.metrics.watch_gc()
@@ -135,33 +129,6 @@ class Node:
         parts.driver.on_transactions()
         if origin == "rpc":
             parts.links.spread([transaction.encoded for transaction in admitted])
-
-    def _serve(self, peer: Address, kind: FrameKind, payload: bytes) -> None:
-        """Answer a peer's question; reading blocks happens off the event loop."""
-        parts, decoded = self.parts, decode_request(payload)
-        if decoded is None or kind not in (FrameKind.GET_BODY, FrameKind.GET_BLOCKS):
-            parts.links.report(peer, Offence.PROTOCOL, f"unexpected {kind.name}")
-            return
-        request_id, body = decoded
-        if kind is FrameKind.GET_BODY:
-            self._answer(peer, FrameKind.BODY, parts.bodies.serve(request_id, body))
-        elif self._serving < SERVING_MAX:
-            self._serving += 1
-            job = asyncio.get_running_loop().run_in_executor(
-                parts.readers, parts.block_server.serve, request_id, body
-            )
-            job.add_done_callback(lambda done: self._on_served(peer, done))
-
-    def _on_served(self, peer: Address, done: asyncio.Future[bytes | None]) -> None:
-        self._serving -= 1
-        if not done.cancelled() and done.exception() is None:
-            self._answer(peer, FrameKind.BLOCKS, done.result())
-
-    def _answer(self, peer: Address, kind: FrameKind, payload: bytes | None) -> None:
-        if payload is None:
-            self.parts.links.report(peer, Offence.PROTOCOL, f"malformed question for {kind.name}")
-        else:
-            self.parts.network.send(peer, kind, payload)
 
     async def _measure_lag(self) -> None:
         while True:

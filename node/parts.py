@@ -30,8 +30,10 @@ from node.mempool import IdCache, Mempool, MempoolLimits
 from node.metrics import Metrics
 from node.notify import Notifier
 from node.proposer import Proposer
+from node.serving import Serving
 from node.signatures import SignatureVerifier
 from node.sync import BlockServer, Importer, Sync
+from p2p.frames import FrameKind
 from p2p.gossip import Gossip
 from p2p.network import Network
 from p2p.peers import Offence, PeerAddress
@@ -70,7 +72,7 @@ class Parts:
     driver: Driver
     sync: Sync
     indexer: Indexer
-    block_server: BlockServer
+    serving: Serving
     recovered: Recovered
     readers: ThreadPoolExecutor
     """Threads that read the stores for peers and clients; ended before the stores close
@@ -171,6 +173,8 @@ def _build(config: NodeConfig, genesis: Genesis, key: PrivateKey, stack: ExitSta
     driver.attach(sync.on_behind)
     indexer = Indexer(stores.chain, stores.index, pool.notifier, metrics)
     resources.callback(indexer.close)
+    blocks = BlockServer(stores.chain)
+    serving = Serving(bodies, blocks, peers, pool.readers, clock.monotonic_s)
     return Parts(
         config=config,
         genesis=genesis,
@@ -191,7 +195,7 @@ def _build(config: NodeConfig, genesis: Genesis, key: PrivateKey, stack: ExitSta
         driver=driver,
         sync=sync,
         indexer=indexer,
-        block_server=BlockServer(stores.chain),
+        serving=serving,
         recovered=recovered,
         readers=pool.readers,
         resources=resources,
@@ -207,6 +211,9 @@ class _Peers:
 
     def get_connected(self) -> list[Address]:
         return self._network.connected
+
+    def send(self, peer: Address, kind: FrameKind, payload: bytes) -> bool:
+        return self._network.send(peer, kind, payload)
 
     def report(self, peer: Address, offence: Offence, reason: str) -> None:
         self._links.report(peer, offence, reason)

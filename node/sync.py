@@ -4,7 +4,7 @@ Consensus says that a height is final elsewhere; here blocks are asked for in ba
 from one peer after another, verified off the event loop, and handed to the driver,
 which executes and commits them. The next batch travels while this one is executed. A
 peer that serves bad blocks pays for it; a claim without a block behind it costs one
-round of questions (CometBFT's peers lied about their height and sync never ended).
+question (CometBFT's peers lied about their height and sync never ended).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from consensus.effects import Behind
 from node.catchup import FetchedBlock, verify_fetched
 from node.committed import CommittedState
+from node.hints import Hints
 from node.logs import log_event
 from node.requests import PeerRequests, Peers
 from node.wire import (
@@ -43,6 +44,8 @@ ROUNDS_WITHOUT_PROGRESS_MAX = 3
 """After so many rounds of every peer without a block, the claimed height is given up;
 consensus repeats it if it was true."""
 RETRY_WAIT_S = 0.2
+HINT_BLOCKS = 256
+"""How far a claimant who showed a whole batch is believed before it must show another."""
 CLOSE_BLOCKS = 2
 GRACE_S = 0.5
 """So few blocks behind, consensus most likely finishes by itself what it holds; only when
@@ -91,6 +94,7 @@ class Sync:
         self._importer = importer
         self._rng = rng
         self._target = 0
+        self._hints = Hints()
         self._preferred: Address | None = None
         self._wanted = asyncio.Event()
         self._idle = asyncio.Event()
@@ -111,8 +115,12 @@ class Sync:
         await self._idle.wait()
 
     def on_behind(self, behind: Behind) -> None:
-        """Consensus found that a height is final elsewhere."""
-        if behind.height > self._target:
+        """Consensus found that a height is final elsewhere, or heard so (see ``Hints``)."""
+        if not behind.verified:
+            now_s = asyncio.get_running_loop().time()
+            if behind.peer is None or not self._hints.note(behind.peer, behind.height, now_s):
+                return
+        elif behind.height > self._target:
             self._target = behind.height
             self._preferred = behind.peer
         self._idle.clear()
@@ -126,6 +134,7 @@ class Sync:
             started_at = self._state.height
             await self._wait_while_close()
             await self._fetch_to_target()
+            await self._follow_hints()
             if self._state.height > started_at:
                 log_event(
                     _log,
@@ -146,6 +155,30 @@ class Sync:
                     await self._importer.wait_tip()
             except TimeoutError:
                 return
+
+    async def _follow_hints(self) -> None:
+        """Ask each claimant for the next block; only who shows it is believed further."""
+        while (claim := self._hints.take()) is not None:
+            peer, height = claim
+            while self._state.height < height:
+                self._preferred = peer
+                shown = await self._count_shown(peer, height)
+                if shown == BATCH_BLOCKS:
+                    self._target = min(height, self._state.height + HINT_BLOCKS)
+                    await self._fetch_to_target()
+                elif shown == 0:
+                    self._hints.rest(peer, asyncio.get_running_loop().time())
+                    break
+
+    async def _count_shown(self, peer: Address, height: int) -> int:
+        """Return how many of the next blocks the claimant itself served, and were taken."""
+        if peer not in self._peers.get_connected():
+            return 0
+        first = self._state.height + 1
+        served = await self._ask_peer(peer, first, min(BATCH_BLOCKS, height - first + 1))
+        if served is None or not await self._take(served):
+            return 0
+        return self._state.height + 1 - first
 
     async def _fetch_to_target(self) -> None:
         """Fetch until the target is reached or nobody can serve the next block."""
@@ -180,8 +213,11 @@ class Sync:
         peers = self._order_peers()
         if not peers:
             return None
-        peer = peers[failures % len(peers)]
         count = min(BATCH_BLOCKS, self._target - first + 1)
+        return await self._ask_peer(peers[failures % len(peers)], first, count)
+
+    async def _ask_peer(self, peer: Address, first: int, count: int) -> _Served | None:
+        """Return up to ``count`` blocks that the peer serves from ``first`` on."""
         request = BLOCKS_REQUEST.encode(BlocksRequest(first, count))
         answer = await self._requests.ask(
             peer, FrameKind.GET_BLOCKS, request, FrameKind.BLOCKS, ASK_TIMEOUT_S

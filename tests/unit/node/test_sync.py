@@ -12,6 +12,7 @@ import pytest
 
 from consensus.effects import Behind, CommittedTip
 from node.catchup import FetchedBlock
+from node.hints import PEERS_MAX, REST_S, Hints
 from node.requests import PeerRequests
 from node.sync import GRACE_S, BlockServer, Importer, Sync
 from node.wire import BLOCKS_ANSWER, BLOCKS_REQUEST, BlocksAnswer, CertifiedBlock
@@ -53,6 +54,7 @@ class World:
         default_factory=dict
     )
     silent: set[Address] = field(default_factory=set)
+    asked: list[Address] = field(default_factory=list)
 
     def get_connected(self) -> list[Address]:
         return list(PEERS)
@@ -60,9 +62,9 @@ class World:
     def report(self, peer: Address, offence: Offence, reason: str) -> None:
         self.reports.append((peer, offence))
 
-    def behind(self, height: int, peer: Address | None = None) -> None:
+    def behind(self, height: int, peer: Address | None = None, *, verified: bool = True) -> None:
         certificate = Certificate(height, 0, Hash(bytes(32)), Hash(bytes(32)), (0,), (b"",))
-        self.sync.on_behind(Behind(height, certificate, peer, verified=False))
+        self.sync.on_behind(Behind(height, certificate, peer, verified=verified))
 
 
 def check(served: Served, work: Callable[[World], Awaitable[None]]) -> None:
@@ -72,6 +74,7 @@ def check(served: Served, work: Callable[[World], Awaitable[None]]) -> None:
         def send(peer: Address, kind: FrameKind, payload: bytes) -> bool:
             decoded = decode_request(payload)
             assert decoded is not None
+            world.asked.append(peer)
             if peer in world.silent:
                 return False
             request = BLOCKS_REQUEST.decode(decoded[1])
@@ -164,6 +167,83 @@ def test_a_height_that_nobody_can_show_is_given_up(served: Served) -> None:
         assert world.imported == [1, 2]
 
     check(served, work)
+
+
+def test_a_height_that_nobody_can_check_yet_does_not_make_us_call_ourselves_behind(
+    served: Served,
+) -> None:
+    # Clients would be sent away, and every peer asked, at one liar's word.
+    async def work(world: World) -> None:
+        world.lies = {LIAR: lambda blocks: []}
+        for _ in range(20):
+            world.behind(1 << 40, LIAR, verified=False)
+            assert not world.sync.is_syncing
+            assert world.sync.target == 0
+            await world.sync.wait_idle()
+        assert world.asked == [LIAR]
+        assert world.imported == []
+
+    check(served, work)
+
+
+def test_a_liar_s_hints_do_not_keep_the_truth_of_another_epoch_from_us(served: Served) -> None:
+    async def work(world: World) -> None:
+        world.lies = {LIAR: lambda blocks: []}
+        world.behind(1 << 40, LIAR, verified=False)
+        world.behind(2, TRUE, verified=False)
+        await world.sync.wait_idle()
+        assert world.imported == [1, 2]
+        assert not world.sync.is_syncing
+
+    check(served, work)
+
+
+def test_a_claimant_who_shows_a_block_is_not_believed_without_end(served: Served) -> None:
+    async def work(world: World) -> None:
+        world.behind(1 << 40, LIAR, verified=False)
+        await world.sync.wait_idle()
+        assert world.imported == [1, 2]
+        assert world.asked == [LIAR, LIAR]
+        world.asked.clear()
+        world.behind(1 << 40, LIAR, verified=False)
+        await world.sync.wait_idle()
+        assert world.asked == []
+        assert not world.sync.is_syncing
+
+    check(served, work)
+
+
+def test_after_a_whole_batch_from_the_claimant_anyone_may_go_on(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node.sync.BATCH_BLOCKS", 1)
+
+    async def work(world: World) -> None:
+        first = world.served.blocks[0]
+        world.lies = {LIAR: lambda blocks: [item for item in blocks if item is first]}
+        world.behind(2, LIAR, verified=False)
+        await world.sync.wait_idle()
+        assert world.imported == [1, 2]
+        assert world.asked[:2] == [LIAR, LIAR]
+        assert len(world.asked) >= 3
+
+    check(served, work)
+
+
+def test_hints_are_bounded_and_heard_again_after_a_rest() -> None:
+    hints = Hints()
+    for number in range(PEERS_MAX):
+        assert hints.note(Address(number.to_bytes(32, "big")), number, 0.0)
+    assert not hints.note(LIAR, 9, 0.0)
+    for number in range(PEERS_MAX):
+        assert hints.take() == (Address(number.to_bytes(32, "big")), number)
+    assert hints.take() is None
+    for number in range(PEERS_MAX + 1):
+        hints.rest(Address(number.to_bytes(32, "big")), 1.0)
+    assert hints.note(Address(bytes(32)), 5, 1.0)  # the oldest rest gave way
+    last = Address(PEERS_MAX.to_bytes(32, "big"))
+    assert not hints.note(last, 5, REST_S)
+    assert hints.note(last, 5, 1.0 + REST_S)
 
 
 def test_a_question_that_is_none_is_not_answered() -> None:

@@ -26,10 +26,15 @@ from vm.types import (
     TupleType,
     Type,
     make_record_type,
+    measure_type,
 )
 
 RECORD_FIELDS_MAX: Final = 64
 PARAMETERS_MAX: Final = 32
+TYPE_DEPTH_MAX: Final = 16
+"""Lists, dicts, tuples and records within each other; codecs walk a type recursively."""
+TYPE_PARTS_MAX: Final = 4096
+"""Parts of all declared types of a contract, records written out: one codec is built for each."""
 NOT_LITERAL: Final = object()
 
 
@@ -144,6 +149,7 @@ class _Reader:
         self.contract = Contract()
         self.function_nodes: list[ast.FunctionDef] = []
         self._function_names: set[str] = set()
+        self._type_parts = 0
 
     def read(self, node: ast.stmt) -> None:
         if isinstance(node, ast.ImportFrom):
@@ -314,6 +320,13 @@ class _Reader:
         kind = parse_type(node, self.contract)
         if kind is None:
             self.problems.add(node, "annotation", "not a type of the language")
+            return ANY
+        parts, depth = measure_type(kind)
+        self._type_parts += parts
+        if depth > TYPE_DEPTH_MAX or self._type_parts > TYPE_PARTS_MAX:
+            self.problems.add(node, "type-size", "types too deep or too large",
+                              f"{TYPE_DEPTH_MAX} deep, {TYPE_PARTS_MAX} parts in all")  # fmt: skip
+            self._type_parts = 0
             return ANY
         return kind
 

@@ -185,10 +185,11 @@ class _BlockRun:
         mark = overlay.mark()
         try:
             if any(call.contract == SYSTEM for call in body.calls):
-                return self._run_system(transaction)
-            return self._machine.run_calls(
-                overlay, self._context, transaction.id, body.sender, body.calls, body.gas_limit
-            )
+                outcome = self._run_system(transaction)
+            else:
+                outcome = self._machine.run_calls(
+                    overlay, self._context, transaction.id, body.sender, body.calls, body.gas_limit
+                )
         except (MemoryError, RecursionError, OSError):
             raise
         except Exception:
@@ -196,6 +197,8 @@ class _BlockRun:
             # used to get work for nothing, and visible as the code ``internal``.
             overlay.rollback(mark)
             return CallsOutcome(STATUS_FAULT, "internal", body.gas_limit, None, (), ())
+        overlay.commit(mark)
+        return outcome
 
     def _run_system(self, transaction: Transaction) -> CallsOutcome:
         """Deploy a contract. Alone in its transaction: it is not part of all-or-none."""

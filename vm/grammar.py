@@ -15,6 +15,8 @@ from vm.gas import INT_MAX
 from vm.outcome import Problem
 
 DEPTH_MAX: Final = 40
+TREE_DEPTH_MAX: Final = 104
+"""Depth with every `elif` counted: the passes recurse, and the host's stack never decides."""
 NODES_MAX: Final = 12_000
 LOOP_DEPTH_MAX: Final = 8
 FUNCTIONS_MAX: Final = 128
@@ -117,22 +119,24 @@ def check_grammar(tree: ast.Module) -> list[Problem]:
     problems: list[Problem] = []
     count = functions = 0
     line = column = 1
-    pending: list[tuple[ast.AST, int, int]] = [(tree, 0, 0)]
+    pending: list[tuple[ast.AST, int, int, int]] = [(tree, 0, 0, 0)]
     while pending:
-        node, depth, loops = pending.pop()
+        node, depth, levels, loops = pending.pop()
         line, column = getattr(node, "lineno", line), getattr(node, "col_offset", column - 1) + 1
         if not isinstance(node, _FLAT):
             count += 1
         loops += isinstance(node, ast.For | ast.While)
         functions += isinstance(node, ast.FunctionDef)
         reason = _refuse_node(node, depth, loops)
+        if levels > TREE_DEPTH_MAX:
+            reason = f"nested over {TREE_DEPTH_MAX} deep, elif counted"
         if reason is not None:
             problems.append(Problem(line, column, "syntax", reason, _HINTS.get(_name(node), "")))
             continue
         if count > NODES_MAX:
             return [Problem(line, column, "syntax", f"over {NODES_MAX} nodes")]
         for child, child_depth in _children(node, depth):
-            pending.append((child, child_depth, loops))
+            pending.append((child, child_depth, levels + 1, loops))
     if functions > FUNCTIONS_MAX:
         problems.append(Problem(1, 1, "syntax", f"over {FUNCTIONS_MAX} functions"))
     return sorted(problems, key=lambda problem: (problem.line, problem.column))

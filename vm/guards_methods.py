@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from vm.guards_operators import charge_search, check_key
-from vm.meter import OBJECT_BYTES, Meter, text_bytes
+from vm.meter import OBJECT_BYTES, Meter, joined_text_bytes, text_bytes
 from vm.outcome import Fault
 from vm.types import Address
 
@@ -77,8 +77,8 @@ class MethodGuards:
         self.meter.charge(self.meter.schedule.item_check * (1 + len(parts)))
         if any(type(part) is not str for part in parts):
             raise Fault("type")
-        size = sum(map(text_bytes, parts)) + len(parts) * text_bytes(separator)
-        self.meter.charge_copy(size)
+        size = sum(map(len, parts)) + len(parts) * len(separator)
+        self.meter.charge_copy(joined_text_bytes(size, separator, *parts))
         return separator.join(parts)  # type: ignore[no-any-return]  # str, just checked
 
     def replace(self, text: Any, old: Any, new: Any, count: Any = -1) -> str:
@@ -88,7 +88,7 @@ class MethodGuards:
         charge_search(self.meter, text, old)
         times = text.count(old)
         self.meter.charge(times + 2 * self.meter.schedule.slow_path)
-        self.meter.charge_copy(text_bytes(text) + times * text_bytes(new))
+        self.meter.charge_copy(joined_text_bytes(len(text) + times * len(new), text, new))
         return text.replace(old, new, max(-1, min(count, times)))  # type: ignore[no-any-return]  # str, just checked
 
     def strip(self, text: Any, characters: Any = None) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from vm.gas import INT_MAX, INT_MIN, VALUE_DEPTH_MAX
-from vm.meter import OBJECT_BYTES, Meter, text_bytes
+from vm.meter import OBJECT_BYTES, Meter, joined_text_bytes, text_bytes
 from vm.outcome import Fault
 from vm.types import Address, Record
 
@@ -50,7 +50,7 @@ class OperatorGuards:
             raise Fault("type")
         self.meter.charge(self.meter.schedule.slow_path)
         if kind is str:
-            self.meter.charge_copy(text_bytes(left) + text_bytes(right))
+            self.meter.charge_copy(joined_text_bytes(len(left) + len(right), left, right))
         elif kind is bytes:
             self.meter.charge_copy(len(left) + len(right))
         elif kind is list or kind is tuple:

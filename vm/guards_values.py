@@ -11,7 +11,7 @@ from typing import Any
 
 from vm.gas import VALUE_DEPTH_MAX
 from vm.guards_operators import check_key
-from vm.meter import OBJECT_BYTES, Meter, text_bytes
+from vm.meter import OBJECT_BYTES, Meter, joined_text_bytes
 from vm.outcome import Fault
 from vm.types import Address
 
@@ -129,6 +129,9 @@ class ValueGuards:
                     raise Fault("value")
             if type(result) is list or type(result) is tuple:
                 # A row that is a list could change size before its turn.
+                lists = sum(1 for row in result if type(row) is list)
+                self.meter.charge((lists * size) >> 1)
+                self.meter.allocate((OBJECT_BYTES + 8 * size) * lists)
                 result = [row if type(row) is tuple else tuple(row) for row in result]
         return result
 
@@ -180,7 +183,7 @@ class ValueGuards:
 
     def join_parts(self, parts: tuple[Any, ...]) -> str:
         texts = [self.to_text(part) for part in parts]
-        self.meter.charge_copy(sum(map(text_bytes, texts)))
+        self.meter.charge_copy(joined_text_bytes(sum(map(len, texts)), *texts))
         return "".join(texts)
 
 

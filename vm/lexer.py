@@ -151,12 +151,14 @@ def _count_token(scan: _Scan, start: int) -> None:
 def _check_name_token(scan: _Scan, name: str, start: int) -> None:
     if scan.tokens != 1:
         return
-    if name == "if":
-        scan.elifs[scan.indent] = 0
-    elif name == "elif":
-        count = scan.elifs[scan.indent] = scan.elifs.get(scan.indent, 0) + 1
-        if count == ELIF_MAX + 1:
+    # A chain is a tree as deep as it is long, so those around and inside each other add up.
+    scan.elifs = {indent: count for indent, count in scan.elifs.items() if indent <= scan.indent}
+    if name == "elif":
+        scan.elifs[scan.indent] = scan.elifs.get(scan.indent, 0) + 1
+        if sum(scan.elifs.values()) == ELIF_MAX + 1:
             scan.refuse(start, "elif", f"over {ELIF_MAX} elif branches", "use a dict")
+    elif name != "else":
+        scan.elifs.pop(scan.indent, None)
 
 
 def _check_number(scan: _Scan, text: str, start: int) -> None:

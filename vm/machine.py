@@ -7,6 +7,7 @@ reads no clock, and its outcomes depend on its arguments alone. Source: docs/con
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Lock
@@ -14,7 +15,14 @@ from typing import Any, Final
 
 from primitives.codec import Value
 from primitives.errors import CodecError
-from primitives.hashing import ZERO_HASH, Address, Hash, Tag, compute_hash
+from primitives.hashing import (
+    ZERO_HASH,
+    Address,
+    Hash,
+    Tag,
+    compute_contract_address,
+    compute_hash,
+)
 from primitives.transaction import Call
 from vm import types
 from vm.abi import Abi
@@ -48,6 +56,7 @@ from vm.state import (
     ContractEntry,
     Overlay,
     StateReader,
+    compute_address_key,
     compute_code_key,
     compute_entry_key,
 )
@@ -58,6 +67,9 @@ PROGRAMS_MAX: Final = 256
 """Compiled programs kept by code hash."""
 LINKS_MAX: Final = 512
 """Linked contracts kept by name and entry."""
+UNCOLLECTED_BYTES_MAX: Final = 128 * 1024 * 1024
+"""Metered memory after which cyclic garbage is collected: a list may hold itself, and a few
+such objects with 8 MiB of text behind them never make the collector run by itself."""
 _BROKEN_NODE: Final = (MemoryError, RecursionError, OSError)
 """These say that this node is broken: it must stop, not vote."""
 
@@ -88,6 +100,7 @@ class Machine:
         self._frames: list[Linked] = []
         self._guards = self._build_guards()
         self._lock = Lock()
+        self._uncollected = 0
         self.internal_fault: str | None = None
 
     def _build_guards(self) -> dict[str, Callable[..., Any]]:
@@ -219,11 +232,18 @@ class Machine:
                 overlay.commit(mark)
             else:
                 overlay.rollback(mark)
+            self._collect(runtime.count_allocated())
         gas = gas_limit - max(runtime.meter.gas, 0)
         if done:
             return CallsOutcome(STATUS_OK, "", gas, None, tuple(values), tuple(runtime.events))
         failed = None if status == STATUS_REJECTED else position[0]
         return CallsOutcome(status, code, gas, failed, (), ())
+
+    def _collect(self, allocated: int) -> None:
+        self._uncollected += allocated
+        if self._uncollected > UNCOLLECTED_BYTES_MAX:
+            self._uncollected = 0
+            gc.collect()
 
     def _run_call(self, sender: Address, call: Call) -> Value:
         runtime = self._runtime
@@ -252,14 +272,13 @@ class Machine:
         return wire
 
     def _call_contract(self, target: Any, method: str, *arguments: Any) -> Any:
-        """``call(name, 'method', ...)``: arguments and result cross as wire values.
+        """``call(contract, 'method', ...)``: arguments and result cross as wire values.
 
         A failure ends the whole transaction, so nothing has to be put back on the way.
         """
         runtime, meter = self._runtime, self._runtime.meter
         meter.charge(self._schedule.contract_call)
-        if type(target) is not str:
-            raise Fault("type")
+        target = self._get_target_name(target)
         if target in runtime.stack:
             raise Fault("reentrancy")
         if len(runtime.stack) >= FRAMES_MAX:
@@ -284,6 +303,20 @@ class Machine:
         runtime.sender, runtime.contract, runtime.contract_name = outer
         return get_converter(caller, entry.returns, runtime)(result)
 
+    def _get_target_name(self, target: Any) -> str:
+        """Return the name behind a called contract's name or address."""
+        if type(target) is types.Address:
+            self._runtime.meter.charge(self._schedule.state_read)
+            name = self._runtime.overlay.get(compute_address_key(target))
+            if name is None:
+                raise Fault("no-method")
+            return name.decode()
+        if type(target) is not str:
+            raise Fault("type")
+        if not is_name_allowed(target):  # also keeps a long text from being a key
+            raise Fault("no-method")
+        return target
+
     # Contracts
 
     def _store_contract(self, overlay: Overlay, name: str, source: str, admin: Address) -> None:
@@ -298,6 +331,7 @@ class Machine:
         entry = ContractEntry(code_hash, admin, 1, self._vm_version)
         overlay.put(compute_code_key(code_hash), source.encode())
         overlay.put(compute_entry_key(name), CONTRACT_ENTRY.encode(entry))
+        overlay.put(compute_address_key(compute_contract_address(name)), name.encode())
 
     def _find_contract(self, name: str) -> Linked | None:
         """Return the linked contract; decodes nothing when its entry has not changed."""

@@ -41,6 +41,14 @@ class Meter:
         self.allocate(size + OBJECT_BYTES)
 
 
+def joined_text_bytes(size: int, *texts: str) -> int:
+    """Return the bytes of a text of ``size`` characters made of ``texts``.
+
+    One character beyond ASCII widens all the others with it.
+    """
+    return size if all(map(str.isascii, texts)) else 4 * size
+
+
 def text_bytes(text: str) -> int:
     """Return the bytes a str occupies at most: 1 a character, or 4 beyond ASCII."""
     return len(text) if text.isascii() else 4 * len(text)

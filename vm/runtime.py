@@ -30,7 +30,8 @@ class Runtime:
     """The state of one execution. ``stack`` holds the names of the contracts running."""
 
     __slots__ = (
-        "contract", "contract_name", "event_bytes", "events", "height", "meter", "overlay",
+        "_allocated", "_memory_before", "contract", "contract_name", "event_bytes", "events",
+        "height", "meter", "overlay",
         "read_only", "result_bytes", "sender", "stack", "time", "transaction",
     )  # fmt: skip
 
@@ -44,7 +45,8 @@ class Runtime:
     ) -> None:
         """Begin a transaction."""
         self.meter.gas = gas_limit
-        self.meter.memory = MEMORY_BYTES_MAX
+        self.meter.memory = self._memory_before = MEMORY_BYTES_MAX
+        self._allocated = 0
         self.overlay = overlay
         self.height = height
         self.time = time_s
@@ -60,7 +62,15 @@ class Runtime:
 
     def begin_call(self) -> None:
         """A top-level call starts with fresh memory, less what events and results keep."""
-        self.meter.memory = MEMORY_BYTES_MAX - 4 * (self.event_bytes + self.result_bytes)
+        self.count_allocated()
+        kept = 4 * (self.event_bytes + self.result_bytes)
+        self.meter.memory = self._memory_before = MEMORY_BYTES_MAX - kept
+
+    def count_allocated(self) -> int:
+        """Return the bytes of memory metered so far in this transaction, over all its calls."""
+        self._allocated += self._memory_before - self.meter.memory
+        self._memory_before = self.meter.memory
+        return self._allocated
 
     def require_writable(self) -> None:
         """Fault below a @view."""

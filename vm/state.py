@@ -251,6 +251,11 @@ def compute_entry_key(contract: str) -> bytes:
     return b"\0contract\0" + contract.encode("utf-8", "surrogatepass")
 
 
+def compute_address_key(address: bytes) -> bytes:
+    """Return the state key of the name of the contract at ``address``."""
+    return b"\0address\0" + address
+
+
 def compute_code_key(code_hash: bytes) -> bytes:
     """Return the state key of a source by its hash."""
     return b"\0code\0" + code_hash

@@ -60,12 +60,17 @@ class TupleType:
 
 @dataclass(frozen=True, slots=True)
 class RecordType:
-    """A record or an event of one contract; ``cls`` is what its values are made of."""
+    """A record or an event of one contract; ``cls`` is what its values are made of.
+
+    ``size`` and ``depth`` are those of the type written out, see ``measure_type``.
+    """
 
     name: str
     fields: tuple[tuple[str, Type], ...]
     is_event: bool
     cls: type[Record]
+    size: int
+    depth: int
 
 
 Type = Scalar | ListType | DictType | TupleType | RecordType
@@ -92,7 +97,31 @@ def make_record_type(name: str, fields: tuple[tuple[str, Type], ...], is_event: 
             "indexes": {field: index for index, (field, _) in enumerate(fields)},
         },
     )
-    return RecordType(name, fields, is_event, cls)
+    measures = [measure_type(kind) for _, kind in fields]
+    size = 1 + sum(measure[0] for measure in measures)
+    depth = 1 + max((measure[1] for measure in measures), default=0)
+    return RecordType(name, fields, is_event, cls, size, depth)
+
+
+def measure_type(kind: Type) -> tuple[int, int]:
+    """Return (parts, depth) of a type with its records written out.
+
+    A record of two records of two records doubles at each level, in codecs and in values
+    alike: vm/declarations.py bounds both before anything else looks at a type.
+    """
+    match kind:
+        case RecordType():
+            return kind.size, kind.depth
+        case Scalar():
+            return 1, 1
+        case ListType(item):
+            inner = [item]
+        case DictType(key, value):
+            inner = [key, value]
+        case TupleType(items):
+            inner = list(items)
+    measures = [measure_type(item) for item in inner]
+    return 1 + sum(size for size, _ in measures), 1 + max(depth for _, depth in measures)
 
 
 def describe_type(kind: Type) -> str:

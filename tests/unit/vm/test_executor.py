@@ -26,7 +26,7 @@ from tests.unit.vm.carbon_chain import (
     with_params,
 )
 from vm import engine_view
-from vm.executor import encode_event, encode_receipt, execute_block, execute_genesis
+from vm.executor import _BlockRun, encode_event, encode_receipt, execute_block, execute_genesis
 from vm.genesis_builder import Administration
 from vm.machine import Machine
 from vm.outcome import CallsOutcome, VmEvent
@@ -463,3 +463,11 @@ def test_administration_is_kept_apart_from_deployment() -> None:
     chain = Chain(make_genesis(administration=administration))
     assert run_one(chain, "regulator", deploy("counter", COUNTER)).code == "not-a-deployer"
     assert run_one(chain, "bob", deploy("counter", COUNTER)).status == "ok"
+
+
+def test_a_block_forgets_how_to_undo_each_transaction_that_is_done(chain: Chain) -> None:
+    transactions = [chain.make("regulator", ADD) for _ in range(3)]
+    run = _BlockRun(MACHINE, chain.state, chain.context(), chain.params)
+    for index, transaction in enumerate(transactions):
+        run.execute(index, transaction)
+        assert not run.overlay._journal

@@ -27,6 +27,8 @@ from primitives.transaction import ReceivedTransaction, Transaction, decode_tran
 
 BODIES_MAX = 8
 """Proposals of one height whose bodies are kept: one for each recent view."""
+PROPOSALS_MAX = 64
+"""Proposals found good, of which a body that gave way is put together again."""
 ASK_TIMEOUT_S = 1.0
 CHECKING_WAIT_S = 0.1
 """How long a body waits for signatures that are being verified anyway."""
@@ -72,6 +74,7 @@ class Bodies:
         self._peers = peers
         self._rng = rng
         self._bodies: dict[Hash, Body] = {}
+        self._proposals: dict[Hash, Proposal] = {}
         self._gathered: dict[TransactionId, Transaction] = {}
 
     def restore(self, transactions: Sequence[bytes]) -> None:
@@ -81,12 +84,21 @@ class Bodies:
             self._gathered[received.id] = Transaction(received.id, received.body, encoded)
 
     def get(self, block_hash: Hash) -> Body | None:
-        """Return a body that was found good."""
-        return self._bodies.get(block_hash)
+        """Return a body that was found good.
+
+        Consensus may vote for a block many views after its body came: one that gave way
+        to later ones is put together again, for a vote without its body ends the node.
+        """
+        body, proposal = self._bodies.get(block_hash), self._proposals.get(block_hash)
+        if body is not None or proposal is None:
+            return body
+        outcome = self.try_assemble(proposal)
+        return outcome if isinstance(outcome, Body) else None
 
     def clear(self) -> None:
         """Forget everything: the height is decided."""
         self._bodies.clear()
+        self._proposals.clear()
         self._gathered.clear()
 
     def try_assemble(self, proposal: Proposal) -> Body | BodyRefusal | None:
@@ -107,6 +119,9 @@ class Bodies:
         while len(self._bodies) >= BODIES_MAX:
             del self._bodies[next(iter(self._bodies))]
         self._bodies[proposal.block_hash] = body
+        while len(self._proposals) >= PROPOSALS_MAX:
+            del self._proposals[next(iter(self._proposals))]
+        self._proposals[proposal.block_hash] = proposal
         return body
 
     async def fetch(self, proposal: Proposal, holders: Sequence[Address]) -> Body | BodyRefusal:
@@ -185,6 +200,10 @@ class Bodies:
             self._peers.report(peer, Offence.PROTOCOL, "a body that was not asked for")
             return None
         valid = await self._admission.verify_body(received)
+        if proposal.header.height != self._rules.height + 1:
+            # Sync committed this block meanwhile: its transactions must not enter the pool
+            # again, or we would propose them until they expire, and be refused each time.
+            return BodyRefusal("the height was decided meanwhile")
         for item, is_valid in zip(received, valid, strict=True):
             if not is_valid:
                 # The id covers the signature: it is the proposal that is bad, not the peer.

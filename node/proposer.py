@@ -47,9 +47,13 @@ class Proposer:
             self._first_waiting_ms = None
 
     def note_evidence(self, validator: Address, evidence: bytes) -> None:
-        """Keep a proof of misconduct until a block holds it."""
-        if len(self._evidence) < EVIDENCE_KEPT_MAX:
-            self._evidence.setdefault(validator, evidence)
+        """Keep a proof of misconduct until a block holds it.
+
+        The latest one: consensus brings one an epoch, and those of past epochs prove
+        nothing any more.
+        """
+        if validator in self._evidence or len(self._evidence) < EVIDENCE_KEPT_MAX:
+            self._evidence[validator] = evidence
 
     def drop_evidence(self, committed: tuple[bytes, ...]) -> None:
         """Forget what a block holds now."""

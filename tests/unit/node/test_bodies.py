@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from consensus.effects import Proposal
 from node.admission import Admission
-from node.bodies import Bodies, Body, BodyRefusal
+from node.bodies import BODIES_MAX, Bodies, Body, BodyRefusal
 from node.mempool import IdCache, Mempool, MempoolLimits
 from node.metrics import Metrics
 from node.requests import PeerRequests
@@ -249,5 +249,42 @@ def test_what_we_have_is_served_and_nonsense_is_not_answered() -> None:
         assert decoded[0] == 9
         assert BODY_ANSWER.decode(decoded[1]).transactions == (items[0].encoded,)
         assert world.bodies.serve(9, b"\x00nonsense") is None
+
+    check(work)
+
+
+def test_a_body_after_its_height_fills_the_pool_with_nothing_committed() -> None:
+    async def work(world: World) -> None:
+        item = Signer(GENESIS).make()
+
+        def answer(ids: Sequence[bytes]) -> Sequence[bytes]:
+            world.rules.height = 11  # sync commits the very block while this travels
+            return [item.encoded]
+
+        world.answers = dict.fromkeys(PEERS, answer)
+        outcome = await world.bodies.fetch(propose([item]), [])
+        assert isinstance(outcome, BodyRefusal)
+        assert item.id not in world.mempool
+
+    check(work)
+
+
+def test_a_body_that_gave_way_to_later_ones_is_there_when_its_block_is_voted_for() -> None:
+    async def work(world: World) -> None:
+        signer = Signer(GENESIS)
+        items = [signer.make() for _ in range(BODIES_MAX + 3)]
+        world.bodies.restore([item.encoded for item in items])
+        proposals = [
+            replace(propose([item]), block_hash=Hash(bytes([number]) * 32))
+            for number, item in enumerate(items)
+        ]
+        for proposal in proposals:
+            assert isinstance(world.bodies.try_assemble(proposal), Body)
+        for proposal, item in zip(proposals, items, strict=True):
+            body = world.bodies.get(proposal.block_hash)
+            assert body is not None
+            assert body.transactions == (item,)
+        world.bodies.clear()
+        assert world.bodies.get(proposals[0].block_hash) is None
 
     check(work)

@@ -71,8 +71,8 @@ def test_transactions_that_waited_before_the_wish_are_offered_as_soon_as_allowed
 
 def test_evidence_is_offered_until_a_block_holds_it() -> None:
     proposer, _ = make_proposer()
+    proposer.note_evidence(PEER, b"of an epoch that is over")
     proposer.note_evidence(PEER, b"proof")
-    proposer.note_evidence(PEER, b"another")
     for _ in range(2):
         proposer.note_request(REQUEST)
         taken = proposer.take(PARAMS, 0)

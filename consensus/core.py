@@ -52,7 +52,8 @@ class ReplicaConfig:
     """``key`` is None for an observer. ``vote_anyway`` is the operator's override.
 
     ``vote_anyway`` makes a validator vote although its last-signed record is lost; the
-    driver logs it. ``check`` verifies one signature.
+    driver logs it. It overrides nothing else: left on for years, it must not make a
+    replica vote at a height of which it lost the log. ``check`` verifies one signature.
     """
 
     chain_id: Hash
@@ -69,7 +70,10 @@ class Core:
         self._guard = SignerGuard(config.key, recovered.last) if config.key else None
         self._verifier = self._make_verifier()
         self._recovered: Recovered | None = recovered
-        self._watch = Watch(0 if config.vote_anyway else recovered.vote_from, recovered.reason)
+        is_unknown = recovered.vote_from is None
+        self._watch = Watch(
+            0 if config.vote_anyway and is_unknown else recovered.vote_from, recovered.reason
+        )
         self._future = FutureBox()
         self._peers = PeerTable()
         self._pacing = Pacing()

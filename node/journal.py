@@ -72,10 +72,17 @@ class Replayed:
 class Journal:
     """Open with ``open``; close it last. One owner (the driver) appends."""
 
-    def __init__(self, data_folder: Path, log: VoteLog, signer: SignerRecordFile | None) -> None:
+    def __init__(
+        self,
+        data_folder: Path,
+        log: VoteLog,
+        signer: SignerRecordFile | None,
+        signer_path: Path,
+    ) -> None:
         self._data_folder = data_folder
         self._log = log
         self._signer = signer
+        self._signer_path = signer_path
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._bodies_kept: set[Hash] = set()
 
@@ -84,7 +91,8 @@ class Journal:
         """Open the vote log and the last-signed record.
 
         The record is made only at the very first start of a node; later a missing one
-        means lost, and the node watches without voting. Raises VoteLogDamagedError and
+        means lost, and the node watches without voting; it is made again, after the vote
+        log, with the first vote that consensus finds safe. Raises VoteLogDamagedError and
         other storage errors.
         """
         log = VoteLog.open(data_folder / VOTE_LOG_FOLDER)
@@ -95,7 +103,7 @@ class Journal:
         except BaseException:
             log.close()
             raise
-        return cls(data_folder, log, signer)
+        return cls(data_folder, log, signer, signer_folder / SIGNER_FILE)
 
     def replay(self, from_height: int) -> Replayed:
         """Return what was recorded for ``from_height`` and above."""
@@ -163,7 +171,10 @@ class Journal:
 
     def _write(self, records: list[bytes], height: int, last: LastSigned | None) -> None:
         self._log.append(records, height)
-        if last is not None and self._signer is not None:
+        if last is not None:
+            if self._signer is None:
+                # Consensus signs again only when it is safe: the record is lost no longer.
+                self._signer = SignerRecordFile.create(self._signer_path)
             self._signer.advance(
                 SignerRecord(last.height, last.view, last.step, last.digest, last.signature)
             )

@@ -113,6 +113,17 @@ def test_the_operator_may_override_a_lost_record() -> None:
     assert len(votes_said(bench.have_body(proposal), Phase.PREPARE)) == 1
 
 
+def test_the_override_does_not_make_us_vote_where_the_vote_log_is_lost() -> None:
+    last = LAST_SIGNED.encode(LastSigned(1, 0, 2, hash_of("x"), bytes(64)))
+    bench = Bench(last_signed=last, vote_anyway=True)
+    proposal = bench.proposal()
+    bench.hear(bench.view_change(0, 1), 0)
+    bench.hear(bench.view_change(1, 1), 1)
+    bench.hear(bench.pre_prepare(proposal))
+    assert said(bench.have_body(proposal), Vote) == []
+    assert said(bench.seen, ViewChangeMessage) == []
+
+
 def test_a_watching_validator_leads_nothing_and_changes_no_view() -> None:
     bench = Bench(me=1, last_signed=None)
     assert only(bench.started, RequestBlock) == []

@@ -56,6 +56,24 @@ def test_a_missing_record_is_made_only_at_the_first_start(tmp_path: Path) -> Non
     journal.close()
 
 
+def test_a_lost_record_is_made_again_with_the_first_vote_that_is_safe(tmp_path: Path) -> None:
+    # Without it every later start would watch, and two signatures had one guard, not two.
+    async def work() -> None:
+        journal = open_journal(tmp_path)
+        assert journal.replay(1).last_signed is None
+        await journal.persist(Persist((b"r",), None), 8, None)
+        assert not (tmp_path / "signer" / SIGNER_FILE).exists()
+        await journal.persist(Persist((b"r",), sign(9, 1)), 9, None)
+        with pytest.raises(StorageError):
+            await journal.persist(Persist((b"r",), sign(8, 2)), 9, None)
+        journal.close()
+
+    asyncio.run(work())
+    journal = open_journal(tmp_path)
+    assert journal.replay(1).last_signed == sign(9, 1)
+    journal.close()
+
+
 def test_the_signer_never_goes_back(tmp_path: Path) -> None:
     async def work() -> None:
         journal = open_journal(tmp_path, is_first_start=True)

@@ -78,7 +78,8 @@ def _options(command: Command) -> Command:
             click.option(
                 "--localnet",
                 type=click.Path(path_type=Path, file_okay=False, exists=True),
-                help="Folder of a local network: its endpoints and development keys.",
+                help="Folder of a local network: its endpoints and development keys. "
+                "Default without keys: --home, run or run/localnet, where one is.",
             ),
             click.option(
                 "--report",
@@ -135,6 +136,8 @@ def _import(
             "problems": [problem.to_json() for problem in ledger.problems],
         }
     else:
+        if localnet is None and key is None and holder_key is None:
+            localnet = find_localnet(session.home)
         parties = _read_parties(form, key, holder_key, localnet)
         endpoints = _get_endpoints(session, nodes, localnet)
         document = asyncio.run(_run(session, ledger, parties, endpoints))
@@ -145,6 +148,14 @@ def _import(
     session.emit(document, lambda console: _show(console, document, report))
     if document["badRows"]:
         raise SystemExit(int(ExitCode.FAILURE))
+
+
+def find_localnet(home: Path) -> Path | None:
+    """Return the folder of a local network where `make run` and `localnet` leave one."""
+    for folder in (home, Path("run"), Path("run/localnet")):
+        if (folder / SUMMARY_FILE).is_file():
+            return folder
+    return None
 
 
 async def _run(

@@ -78,7 +78,7 @@ class Schedule:
     text: int = 60
     slow_path: int = 40
     item: int = 8
-    item_check: int = 24
+    item_check: int = 36
     sort_item: int = 12
     copy_shift: int = 4
     deploy: int = 100_000

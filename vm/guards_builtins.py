@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import cmp_to_key
 from typing import Any
 
 from vm.gas import INT_MAX, INT_MIN, RANGE_ITEMS_MAX
@@ -127,7 +126,30 @@ class BuiltinGuards:
         self.meter.charge(count * rounds * self.meter.schedule.item_check)
         if count == 1:
             self.operators.compare(items[0], items[0])
-        return sorted(items, key=cmp_to_key(self.operators.compare), reverse=reverse)
+        return self._merge(items, -1 if reverse else 1)
+
+    def _merge(self, items: list[Any], direction: int) -> list[Any]:
+        """Sort, stable, by comparing pairs in an order of ours.
+
+        Each comparison charges for what it walks, and which ones Python's own sort makes
+        changes with its version.
+        """
+        compare, width = self.operators.compare, 1
+        while width < len(items):
+            merged: list[Any] = []
+            for start in range(0, len(items), 2 * width):
+                left, right = start, start + width
+                left_end, right_end = min(right, len(items)), min(right + width, len(items))
+                while left < left_end and right < right_end:
+                    if compare(items[left], items[right]) * direction <= 0:
+                        merged.append(items[left])
+                        left += 1
+                    else:
+                        merged.append(items[right])
+                        right += 1
+                merged += items[left:left_end] or items[right:right_end]
+            items, width = merged, 2 * width
+        return items
 
     def make_reversed(self, values: Any) -> list[Any]:
         if type(values) is dict:

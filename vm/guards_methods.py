@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from vm.guards_operators import charge_search, check_key
+from vm.guards_operators import charge_search, check_key, compact
 from vm.meter import OBJECT_BYTES, Meter, joined_text_bytes, text_bytes
 from vm.outcome import Fault
 from vm.types import Address
@@ -168,7 +168,9 @@ class MethodGuards:
             raise Fault("type")
         check_key(self.meter, key)
         if key in items:
-            return items.pop(key)
+            item = items.pop(key)
+            compact(items)
+            return item
         if default is _MISSING:
             raise Fault("key")
         return default

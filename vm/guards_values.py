@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from vm.gas import VALUE_DEPTH_MAX
-from vm.guards_operators import check_key
+from vm.guards_operators import check_key, compact
 from vm.meter import OBJECT_BYTES, Meter, joined_text_bytes
 from vm.outcome import Fault
 from vm.types import Address
@@ -72,6 +72,7 @@ class ValueGuards:
                 del container[check_key(self.meter, index)]
             except KeyError:
                 raise Fault("key") from None
+            compact(container)
             return
         if kind is not list or type(index) is not int:
             raise Fault("type")

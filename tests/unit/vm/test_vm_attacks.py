@@ -10,6 +10,7 @@ from vm.authoring import Bench, parse_call, run_contract
 from vm.compiler import check_source
 from vm.declarations import TYPE_DEPTH_MAX
 
+SORT_GAS = 52278
 RECORDS = "from vm import Map, Var, call, ctx, emit, event, export, init, record, view\n"
 
 
@@ -163,3 +164,33 @@ def test_an_address_without_a_contract_has_no_method():
 
 def test_a_text_that_is_no_contract_name_has_no_method():
     assert run_body("return call('a' * 1000000, 'f')")["code"] == "no-method"
+
+
+def test_gas_of_sorting_does_not_depend_on_which_pairs_python_compares():
+    """Golden: Python 3.13 changed its sort, and each comparison of two tuples charges."""
+    rows = "[((q * 7919) % 101, str(q)) for q in range(60)]"
+    result = run_body(f"return sorted({rows})[0][1]")
+    assert (result["status"], result["value"], result["gas"]) == ("ok", "0", SORT_GAS)
+
+
+@pytest.mark.parametrize("reverse", [True, False])
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 7, 8, 45])
+def test_sorting_lists_is_python_s_sort(count, reverse):
+    rows = f"[[(q * 7919) % 7, str(q)] for q in range({count})]"
+    expected = sorted([[(q * 7919) % 7, str(q)] for q in range(count)], reverse=reverse)
+    assert run_body(f"return sorted({rows}, reverse={reverse})")["value"] == expected
+
+
+@pytest.mark.parametrize("delete", ["del d[q]", "d.pop(q)"])
+def test_a_dict_that_was_emptied_is_not_walked_entry_by_entry(delete):
+    bench = Bench("")
+    entries = {number: number for number in range(5000)}
+    meter = bench.machine._runtime.meter
+    meter.gas, meter.memory = 1_000_000, 1 << 20
+    guards = bench.machine._guards
+    for number in range(4999):
+        if delete == "del d[q]":
+            guards["delete_item"](entries, number)
+        else:
+            guards["method.pop"](entries, number)
+    assert entries == {4999: 4999} and entries.__sizeof__() < 2048

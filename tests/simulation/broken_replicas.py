@@ -16,7 +16,7 @@ from consensus.verification import Verifier
 from consensus.votes import VoteBook
 from primitives.certificate import Certificate, Phase
 from primitives.errors import ProofError
-from primitives.hashing import Hash
+from primitives.hashing import Address, Hash
 from primitives.validators import ValidatorSet
 
 
@@ -142,6 +142,20 @@ class ForgetsItsPreparedBlock(Replica):
     def _move_to(self, view: int, now_ms: int) -> None:
         self._state.prepared = None
         super()._move_to(view, now_ms)
+
+
+class HoardsItsCertificate(Replica):
+    """Tells nobody of a certificate whose block it lacks: one liar can stop the chain."""
+
+    def _say_status(self, now_ms: int) -> None:
+        certificate, self._state.certificate = self._state.certificate, None
+        super()._say_status(now_ms)
+        self._state.certificate = certificate
+
+    def _answer_laggard(self, peer: Address | None, now_ms: int) -> None:
+        certificate, self._state.certificate = self._state.certificate, None
+        super()._answer_laggard(peer, now_ms)
+        self._state.certificate = certificate
 
 
 class NeverMoves(Replica):

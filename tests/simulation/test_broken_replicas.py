@@ -5,7 +5,11 @@ from __future__ import annotations
 import pytest
 
 from consensus.replica import Replica
-from tests.simulation.broken_replicas import BROKEN
+from tests.simulation.broken_replicas import (
+    BROKEN,
+    HoardsItsCertificate,
+    IgnoresHighestPrepared,
+)
 from tools.simulator.world import run_seed
 
 SEEDS_MAX = 150
@@ -19,3 +23,18 @@ def test_a_broken_replica_is_found_within_150_seeds(broken: type[Replica]) -> No
             assert result.history
             return
     pytest.fail(f"{broken.__name__} passed {SEEDS_MAX} seeds")
+
+
+def test_seed_43_a_certificate_kept_to_oneself_stops_the_chain_and_told_does_not() -> None:
+    # One liar gave its COMMIT to one replica alone and kept the block from it.
+    assert "no progress" in run_seed(43, 4, "splits", HoardsItsCertificate).violation
+    assert run_seed(43, 4, "splits").violation == ""
+
+
+def test_seed_55_ignoring_what_was_prepared_ends_in_two_final_blocks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Without the simulator's own look at new views, so that the fork itself is seen.
+    monkeypatch.setattr("tools.simulator.checks.choose_prepared", lambda proof: None)
+    assert "two blocks are final" in run_seed(55, 4, "forks", IgnoresHighestPrepared).violation
+    assert run_seed(55, 4, "forks").violation == ""

@@ -200,6 +200,36 @@ def _lying_status(liar: Liar, target: int, message: Message) -> list[Message]:
     ]
 
 
+def _confidant(liar: Liar, target: int, message: Message) -> list[Message]:
+    """Makes one replica the only one that knows what is final, and keeps the block from it.
+
+    Its COMMIT goes to that one alone, its proposal to everyone else, and no VIEW-CHANGE of
+    its own to anybody: the others can finish only with what the one knows.
+    """
+    others = [n for n in range(len(liar.rules.validators.members)) if n != liar.node.index]
+    is_friend = target == others[liar.rules.height % len(others)]
+    if isinstance(message, PrePrepare):
+        return [] if is_friend else [message]
+    if isinstance(message, Vote):
+        return [message] if is_friend or message.phase == Phase.PREPARE else []
+    return [] if isinstance(message, ViewChangeMessage) else [message]
+
+
+def _forker(liar: Liar, target: int, message: Message) -> list[Message]:
+    """Lets one replica finish in view 0, unseen, and helps the others to forget it.
+
+    The profile keeps the one from being heard. Whoever then leads a later view is told that
+    nothing was prepared; only a rule that no honest replica breaks stands against a fork.
+    """
+    is_friend = target == (liar.node.index + 1) % len(liar.rules.validators.members)
+    if isinstance(message, Vote) and message.phase == Phase.COMMIT:
+        return [message] if is_friend == (message.view == 0) else []
+    if isinstance(message, ViewChangeMessage) and message.view_change.signer == liar.me:
+        denial = liar.sign_view_change(replace(message.view_change, prepared=None))
+        return [] if is_friend else [replace(message, view_change=denial)]
+    return [message]
+
+
 def _honest_words(liar: Liar, target: int, message: Message) -> list[Message]:
     return [message]
 
@@ -214,6 +244,8 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "huge-view": _huge_view,
     "lying-status": _lying_status,
     "withholder": _honest_words,
+    "confidant": _confidant,
+    "forker": _forker,
 }
 
 

@@ -18,7 +18,21 @@ LIARS = (
 )
 """Names of behaviours; liars.py has the code."""
 
-PROFILES = ("mixed", "calm", "lossy", "partitions", "crashes", "liars", "lost-record", "ring")
+SPLITTERS = ("confidant", "confidant", "eager", "equivocator", "selective")
+"""Those who try to have a block final for some and unknown to others."""
+
+PROFILES = (
+    "mixed",
+    "calm",
+    "lossy",
+    "partitions",
+    "crashes",
+    "liars",
+    "lost-record",
+    "ring",
+    "splits",
+    "forks",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +110,18 @@ def make_plan(seed: int, validators: int, profile: str) -> Plan:
             delay_ms_max=20,
             loss=rng.choice((0, 5)),
         )
+    if profile == "forks" and faulty:
+        return _make_fork_attempt(rng, plan)
+    if profile == "splits":
+        # Votes are lost and late, so that what one replica saw final the others did not.
+        liars = sorted(rng.sample(range(validators), faulty))
+        return replace(
+            plan,
+            liars={liar: (rng.choice(SPLITTERS),) for liar in liars},
+            loss=rng.choice((10, 30, 50)),
+            delay_ms_max=rng.choice((80, 300, 900)),
+            partitions=_make_partitions(rng, plan) if rng.random() < 0.5 else (),
+        )
     if profile == "liars" or (mixed and rng.random() < 0.6):
         liars = rng.sample(range(validators), rng.randint(min(1, faulty), faulty))
         plan = replace(
@@ -103,6 +129,19 @@ def make_plan(seed: int, validators: int, profile: str) -> Plan:
             liars={liar: tuple(rng.sample(LIARS, rng.choice((1, 1, 2)))) for liar in sorted(liars)},
         )
     return plan
+
+
+def _make_fork_attempt(rng: random.Random, plan: Plan) -> Plan:
+    """A forker, whose neighbour hears everything and is heard by nobody."""
+    forker, start = rng.randrange(plan.validators), rng.randrange(0, 1_000)
+    mute = ((forker + 1) % plan.validators,)
+    return replace(
+        plan,
+        liars={forker: ("forker",)},
+        loss=rng.choice((0, 2)),
+        delay_ms_max=rng.choice((20, 80)),
+        partitions=((start, plan.heal_at_ms, mute, True),),
+    )
 
 
 def _make_skew(rng: random.Random, validators: int) -> tuple[int, ...]:

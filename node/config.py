@@ -88,7 +88,8 @@ class RpcSection:
     """A subscriber that had reached the tip and falls back so far is closed."""
     subscriber_send_timeout_ms: int = _integer(10_000, 10, 600_000)
     """A subscriber that takes nothing for so long is closed."""
-    waiters_max: int = _integer(50_000, 1, 1_000_000)
+    waiters_max: int = _integer(100_000, 4, 1_000_000)
+    """Ids waited for, 300 bytes each; one client may have a quarter of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,12 @@
-"""Transactions that wait to be proposed: bounded, first in first out.
+"""Transactions that wait to be proposed: bounded, first in first out for each sender.
 
 Pure: no I/O, no clock, no tasks; heights come in as arguments. It handles lists,
 because a task or a future for each transaction costs more than the work. Bounds: a
-count, a sum of bytes, a count for each sender. A transaction leaves by being
-committed or by expiring, never to make room for another: what was accepted is kept.
+count, a sum of bytes, a count for each sender; and a sender may have no more, in count
+and bytes, than is free ("dynamic thresholds", Choudhury and Hahne 1998): one alone gets
+half of the pool, the next one half of the rest, so a few that flood it leave room. A
+transaction leaves by being committed or by expiring, never to make room for another:
+what was accepted is kept.
 
 ``IdCache`` remembers which ids were verified or committed lately, so that each
 signature is verified exactly once on a node, whichever way the bytes come again
@@ -14,15 +17,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
+from heapq import heappop, heapreplace
 
 from node.refusal import Refusal, RefusalReason
 from primitives.hashing import Address, TransactionId
 from primitives.transaction import Transaction
 
-MISFITS_MAX = 64
-"""Transactions passed over in one selection because they do not fit any more."""
+SENDER_MISFITS_MAX = 16
+"""One sender's transactions passed over in one selection because they do not fit any more."""
+MISFITS_MAX = 1_024
+"""Of all senders: selection is on the event loop."""
 
 RETRY_MS_MIN = 100
 RETRY_MS_MAX = 5_000
@@ -86,13 +92,26 @@ class SelectionLimits:
     window_blocks: int
 
 
+@dataclass(slots=True)
+class _Sender:
+    """What one sender has waiting: (number of arrival, transaction) by id, in order."""
+
+    entries: dict[TransactionId, tuple[int, Transaction]] = field(default_factory=dict)
+    bytes: int = 0
+
+
+def _get_arrival(entry: tuple[int, Transaction]) -> int:
+    return entry[0]
+
+
 class Mempool:
     """See the module. Owns its transactions alone; single-threaded."""
 
     def __init__(self, limits: MempoolLimits) -> None:
         self._limits = limits
         self._entries: dict[TransactionId, Transaction] = {}
-        self._sender_counts: dict[Address, int] = {}
+        self._senders: dict[Address, _Sender] = {}
+        self._arrivals = 0
         self._expiring: dict[int, dict[TransactionId, None]] = {}
         self._bytes = 0
         self._height = 0
@@ -131,10 +150,14 @@ class Mempool:
                 f"the pool holds {len(self._entries)} transactions, {self._bytes} bytes",
                 self._compute_retry_ms(),
             )
-        if self._sender_counts.get(sender, 0) >= limits.sender_transactions_max:
+        known = self._senders.get(sender)
+        if known is None:
+            return None
+        count_max = min(limits.sender_transactions_max, limits.transactions_max - len(self))
+        if len(known.entries) >= count_max or known.bytes >= limits.bytes_max - self._bytes:
             return Refusal(
                 RefusalReason.SENDER_FULL,
-                f"this sender has {limits.sender_transactions_max} transactions waiting",
+                f"this sender has {len(known.entries)} transactions, {known.bytes} bytes waiting",
                 self._compute_retry_ms(),
             )
         return None
@@ -157,7 +180,12 @@ class Mempool:
             return refusal
         self._entries[transaction.id] = transaction
         self._bytes += len(transaction.encoded)
-        self._sender_counts[body.sender] = self._sender_counts.get(body.sender, 0) + 1
+        sender = self._senders.get(body.sender)
+        if sender is None:
+            sender = self._senders[body.sender] = _Sender()
+        self._arrivals += 1
+        sender.entries[transaction.id] = (self._arrivals, transaction)
+        sender.bytes += len(transaction.encoded)
         self._expiring.setdefault(body.valid_until, {})[transaction.id] = None
         return None
 
@@ -167,34 +195,45 @@ class Mempool:
         limits: SelectionLimits,
         exclude: AbstractSet[TransactionId] = frozenset(),
     ) -> list[Transaction]:
-        """Return the oldest transactions that fit one block at ``height``, in order.
+        """Return what fits one block at ``height``, in the order of arrival.
 
-        Work is proportional to what is returned and excluded, plus MISFITS_MAX.
+        Who has the least gas in the block so far is next, with its oldest one: a sender
+        that waits with a thousand of the dearest gets a fair part of a block, not all of
+        the next hundred. Work is proportional to what is returned and excluded and to the
+        senders, plus MISFITS_MAX.
         """
-        chosen: list[Transaction] = []
+        chosen: list[tuple[int, Transaction]] = []
         bytes_left, gas_left, misfits = limits.bytes_max, limits.gas_max, 0
         latest_expiry = height + limits.window_blocks
-        for transaction_id, transaction in self._entries.items():
-            if transaction_id in exclude:
+        # (gas in this block, tie-break, misfits, what it has): the least gas comes first.
+        turns = [
+            (0, order, 0, iter(sender.entries.values()))
+            for order, sender in enumerate(self._senders.values())
+        ]
+        while turns and len(chosen) < limits.transactions_max and misfits <= MISFITS_MAX:
+            gas, order, passed_over, waiting = turns[0]
+            entry = next(waiting, None)
+            if entry is None or passed_over > SENDER_MISFITS_MAX:
+                heappop(turns)
                 continue
-            body = transaction.body
-            size = len(transaction.encoded)
+            transaction = entry[1]
+            if transaction.id in exclude:
+                continue
+            body, size = transaction.body, len(transaction.encoded)
             if (
                 size > bytes_left
-                or body.gas_limit > gas_left
-                or body.gas_limit > limits.transaction_gas_max
+                or body.gas_limit > min(gas_left, limits.transaction_gas_max)
                 or not height <= body.valid_until <= latest_expiry
             ):
                 misfits += 1
-                if misfits > MISFITS_MAX:
-                    break
+                turns[0] = (gas, order, passed_over + 1, waiting)
                 continue
-            chosen.append(transaction)
+            chosen.append(entry)
             bytes_left -= size
             gas_left -= body.gas_limit
-            if len(chosen) >= limits.transactions_max:
-                break
-        return chosen
+            heapreplace(turns, (gas + body.gas_limit, order, passed_over, waiting))
+        chosen.sort(key=_get_arrival)
+        return [transaction for _, transaction in chosen]
 
     def commit(self, height: int, ids: Iterable[TransactionId]) -> list[TransactionId]:
         """Remove what block ``height`` holds and what expired; return the expired ids."""
@@ -232,11 +271,11 @@ class Mempool:
             return
         body = transaction.body
         self._bytes -= len(transaction.encoded)
-        count = self._sender_counts[body.sender] - 1
-        if count:
-            self._sender_counts[body.sender] = count
-        else:
-            del self._sender_counts[body.sender]
+        sender = self._senders[body.sender]
+        del sender.entries[transaction_id]
+        sender.bytes -= len(transaction.encoded)
+        if not sender.entries:
+            del self._senders[body.sender]
         bucket = self._expiring[body.valid_until]
         del bucket[transaction_id]
         if not bucket:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from primitives.block import Block
@@ -50,7 +50,7 @@ class Notifier:
 
     def __init__(self, waiting_ids_max: int) -> None:
         self._waiting_ids_max = waiting_ids_max
-        self._waiting: dict[TransactionId, list[Waiter]] = {}
+        self._waiting: dict[TransactionId, dict[Waiter, None]] = {}
         self._count = 0
         self._tip_moved = asyncio.Event()
         self._recent: deque[CommittedBlock] = deque(maxlen=RECENT_BLOCKS_MAX)
@@ -66,19 +66,22 @@ class Notifier:
         if self._count + len(waiter.missing) > self._waiting_ids_max:
             return None
         self._count += len(waiter.missing)
-        for transaction_id in ids:
-            if waiter not in (known := self._waiting.setdefault(transaction_id, [])):
-                known.append(waiter)
+        for transaction_id in waiter.missing:
+            self._waiting.setdefault(transaction_id, {})[waiter] = None
         return waiter
+
+    def resolve(self, waiter: Waiter, found: Mapping[TransactionId, tuple[int, int]]) -> None:
+        """Some of its ids were found in the store: it waits for the rest only."""
+        for transaction_id, place in found.items():
+            if transaction_id in waiter.missing:
+                self._forget(waiter, transaction_id)
+                waiter.found[transaction_id] = place
+                self._settle(waiter, transaction_id)
 
     def remove_waiter(self, waiter: Waiter) -> None:
         """Forget a waiter; harmless when it was resolved."""
         for transaction_id in waiter.missing:
-            waiters = self._waiting.get(transaction_id, [])
-            if waiter in waiters:
-                waiters.remove(waiter)
-                if not waiters:
-                    del self._waiting[transaction_id]
+            self._forget(waiter, transaction_id)
         self._count -= len(waiter.missing)
         waiter.missing.clear()
 
@@ -97,6 +100,12 @@ class Notifier:
                     self._settle(waiter, transaction_id)
         self._tip_moved.set()
         self._tip_moved = asyncio.Event()
+
+    def _forget(self, waiter: Waiter, transaction_id: TransactionId) -> None:
+        waiters = self._waiting.get(transaction_id, {})
+        waiters.pop(waiter, None)
+        if not waiters:
+            self._waiting.pop(transaction_id, None)
 
     def _settle(self, waiter: Waiter, transaction_id: TransactionId) -> None:
         waiter.missing.discard(transaction_id)

@@ -17,6 +17,8 @@ from storage.chain import ChainStore
 
 KEPT_MAX = 8
 """Blocks of the past kept decoded: about 2 MB each when full."""
+TRANSACTIONS_A_REQUEST = 10
+"""Transactions or events shown for the price of one request: 10-25 us each."""
 LOWEST_HEIGHT = 1
 """First height with a block; this node keeps all of them."""
 
@@ -76,6 +78,11 @@ class BlockReader:
             events=self._chain.get_events(height),
             certificate=certificate,
         )
+
+
+def compute_cost(block: CommittedBlock) -> int:
+    """Return the requests that a client pays for a whole block (see TRANSACTIONS_A_REQUEST)."""
+    return max(len(block.transactions), len(block.events)) // TRANSACTIONS_A_REQUEST
 
 
 def _decode(encoded: bytes) -> Transaction:

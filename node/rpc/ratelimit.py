@@ -7,7 +7,8 @@ and the table of buckets forgets the one that was idle longest.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from node.rpc.errors import ErrorNumber, RpcError
@@ -15,6 +16,7 @@ from node.rpc.errors import ErrorNumber, RpcError
 CLIENTS_MAX = 10_000
 BURST_S = 2
 """A bucket holds so many seconds of its rate."""
+HELD_RETRY_MS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +44,50 @@ class Client:
         self._requests = _Bucket(float(BURST_S * rates.requests), now_s)
         self._transactions = _Bucket(float(BURST_S * rates.transactions), now_s)
         self._view_gas = _Bucket(float(BURST_S * rates.view_gas), now_s)
+        self._following = _Bucket(float(BURST_S * rates.requests), now_s)
+        self._held: dict[str, int] = {}
 
-    def charge_request(self) -> None:
-        """Raise RpcError -32005 when this client asks too often."""
-        self._charge(self._requests, self._rates.requests, 1, "requests")
+    def charge_request(self, count: int = 1) -> None:
+        """Raise RpcError -32005 when this client asks too often; ``count`` for a dear one."""
+        if count:
+            self._charge(self._requests, self._rates.requests, count, "requests")
+
+    def pay_following(self, count: int) -> float:
+        """Charge what a subscription looked through; return the seconds until it is paid off.
+
+        As much a second as requests, but of its own: whoever follows may still ask.
+        """
+        self._refill(self._following, self._rates.requests)
+        self._following.tokens -= count
+        return max(0.0, -self._following.tokens / self._rates.requests)
+
+    @contextmanager
+    def hold(self, what: str, count: int, limit: int) -> Iterator[None]:
+        """Hold ``count`` of a bounded resource meanwhile; RpcError -32005 above ``limit``."""
+        self.take(what, count, limit)
+        try:
+            yield
+        finally:
+            self.give_back(what, count)
+
+    def take(self, what: str, count: int, limit: int) -> None:
+        """Take ``count`` of a bounded resource; RpcError -32005 above ``limit``."""
+        held = self._held.get(what, 0)
+        if held + count > limit:
+            raise RpcError(
+                ErrorNumber.RATE_LIMITED,
+                f"at most {limit} {what} for one client",
+                retryAfterMs=HELD_RETRY_MS,
+            )
+        self._held[what] = held + count
+
+    def get_held(self, what: str) -> int:
+        """Return how much of it this client holds."""
+        return self._held.get(what, 0)
+
+    def give_back(self, what: str, count: int) -> None:
+        """Return what was taken."""
+        self._held[what] -= count
 
     def charge_transactions(self, count: int) -> None:
         """Raise RpcError -32005 when this client submits too much."""
@@ -59,11 +101,14 @@ class Client:
         """Charge what a view has used: how much is known only afterwards."""
         self._view_gas.tokens -= gas
 
-    def _charge(self, bucket: _Bucket, rate: int, count: int, what: str) -> None:
+    def _refill(self, bucket: _Bucket, rate: int) -> None:
         now_s = self._clock()
         refilled = bucket.tokens + (now_s - bucket.filled_at_s) * rate
         bucket.tokens = min(refilled, float(BURST_S * rate))
         bucket.filled_at_s = now_s
+
+    def _charge(self, bucket: _Bucket, rate: int, count: int, what: str) -> None:
+        self._refill(bucket, rate)
         # A batch above the burst itself passes when the bucket is full, or it never could.
         needed = min(count, BURST_S * rate)
         if bucket.tokens < needed:

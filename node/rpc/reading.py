@@ -7,7 +7,7 @@ from typing import Any
 
 from node.notify import CommittedBlock
 from node.parts import Parts
-from node.rpc.blocks import LOWEST_HEIGHT, BlockReader
+from node.rpc.blocks import LOWEST_HEIGHT, BlockReader, compute_cost
 from node.rpc.errors import RpcError, not_found
 from node.rpc.ratelimit import Client
 from node.rpc.render import (
@@ -62,8 +62,10 @@ class ReadingMethods:
             "params": to_json_params(state.params),
         }
 
-    async def get_block(self, params: dict[str, Any], _client: Client) -> dict[str, Any]:
+    async def get_block(self, params: dict[str, Any], client: Client) -> dict[str, Any]:
         block = await self._blocks.load(self._blocks.resolve(params["block"]))
+        if params["full"]:
+            client.charge_request(compute_cost(block))
         result = self._parts.chain.get_result(block.height)
         document: dict[str, Any] = {
             "height": block.height,

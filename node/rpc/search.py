@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from node.parts import Parts
@@ -24,9 +25,9 @@ _T = TypeVar("_T")
 class SearchMethods:
     """Handlers of *_search."""
 
-    def __init__(self, parts: Parts, views: Views) -> None:
+    def __init__(self, parts: Parts, views: Views, readers: ThreadPoolExecutor) -> None:
         self._index = parts.index
-        self._readers = parts.readers
+        self._readers = readers
         self._views = views
 
     async def find_transactions(self, params: dict[str, Any], _client: Client) -> dict[str, Any]:

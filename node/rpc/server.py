@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from types import TracebackType
 
 from aiohttp import WSMsgType, web
 
 from node.config import RpcSection
 from node.metrics import CONTENT_TYPE
+from node.rpc.connections import SWEEP_S, Connections
 from node.rpc.dispatch import Caller, make_notification
+from node.rpc.errors import RpcError
 from node.rpc.service import RpcService
 from node.rpc.subscriptions import Subscriptions
 
@@ -30,7 +33,13 @@ OPEN_BYTES_MAX = 256 * 1024 * 1024
 """Bodies of all requests in work together."""
 SHUTDOWN_TIMEOUT_S = 2.0
 HEARTBEAT_S = 30.0
+METRICS_COST = 20
+"""A page of metrics costs as much as so many small requests."""
 ADMIN_HOST = "127.0.0.1"
+ADMIN_CONNECTIONS_MAX = 64
+"""Its own: clients that take every connection must not lock the operator out."""
+BACKLOG = 128
+"""Connections that the system holds until they are accepted."""
 
 
 class RpcServer:
@@ -40,6 +49,9 @@ class RpcServer:
         self._service = service
         self._config = config
         self._runners: list[web.AppRunner] = []
+        self._servers: list[asyncio.Server] = []
+        self._connections: list[Connections] = []
+        self._sweeping: asyncio.Task[None] | None = None
         self._sockets: set[web.WebSocketResponse] = set()
         self._open_requests = 0
         self._open_bytes = 0
@@ -56,6 +68,7 @@ class RpcServer:
         except BaseException:
             await self._close()
             raise
+        self._sweeping = asyncio.create_task(self._sweep())
         return self
 
     async def __aexit__(
@@ -67,11 +80,27 @@ class RpcServer:
         await self._close()
 
     async def _close(self) -> None:
-        for socket in list(self._sockets):
-            await socket.close(code=1001, message=b"the node stops")
+        """End everything within seconds, whatever clients do or leave undone."""
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+        for server in self._servers:
+            server.close()
+        farewells = (
+            asyncio.wait_for(socket.close(code=1001, message=b"the node stops"), SHUTDOWN_TIMEOUT_S)
+            for socket in list(self._sockets)
+        )
+        await asyncio.gather(*farewells, return_exceptions=True)
         for runner in self._runners:
             await runner.cleanup()
+        for connections in self._connections:
+            connections.abort_all()
         self._service.close()
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            for connections in self._connections:
+                connections.sweep()
 
     async def _listen(self, host: str, port: int, *, is_admin: bool) -> tuple[str, int]:
         application = web.Application(client_max_size=self._config.body_bytes_max)
@@ -92,9 +121,18 @@ class RpcServer:
         )
         self._runners.append(runner)
         await runner.setup()
-        site = web.TCPSite(runner, host, port)
-        await site.start()
-        bound = runner.addresses[0]
+        make_protocol = runner.server
+        assert make_protocol is not None, "set up"
+        connections = Connections(
+            make_protocol,
+            ADMIN_CONNECTIONS_MAX if is_admin else self._config.connections_max,
+            time.monotonic,
+        )
+        self._connections.append(connections)
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(connections.make_doorman, host, port, backlog=BACKLOG)
+        self._servers.append(server)
+        bound = server.sockets[0].getsockname()
         return str(bound[0]), int(bound[1])
 
     # -- HTTP
@@ -140,7 +178,11 @@ class RpcServer:
         reasons = self._service.find_unreadiness()
         return _json({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
 
-    async def _on_metrics(self, _request: web.Request) -> web.Response:
+    async def _on_metrics(self, request: web.Request) -> web.Response:
+        try:
+            self._service.clients.get(request.remote or "").charge_request(METRICS_COST)
+        except RpcError as error:
+            return web.Response(status=429, text=f"{error}\n")
         body = self._service.render_metrics()
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
 
@@ -169,15 +211,15 @@ class _Connection:
     def __init__(self, service: RpcService, socket: web.WebSocketResponse, remote: str) -> None:
         self._service = service
         self._socket = socket
-        self._remote = remote
         self._slots = asyncio.Semaphore(SOCKET_REQUESTS_MAX)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._subscriptions: Subscriptions = service.make_subscriptions(self._notify)
+        self._client = service.clients.get(remote)
+        self._subscriptions: Subscriptions = service.make_subscriptions(self._client, self._notify)
 
     async def run(self) -> None:
         """Serve until the client leaves."""
         caller = Caller(
-            self._service.clients.get(self._remote),
+            self._client,
             {
                 "event_subscribe": lambda params, _: self._subscriptions.subscribe(params),
                 "event_unsubscribe": lambda params, _: self._subscriptions.unsubscribe(params),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from node.parts import Parts
@@ -13,9 +14,11 @@ from node.rpc.openrpc import make_openrpc
 from node.rpc.ratelimit import Client, ClientTable, Rates
 from node.rpc.reading import ReadingMethods, get_version
 from node.rpc.search import SearchMethods
-from node.rpc.subscriptions import SendNotification, SubscriptionCounter, Subscriptions
+from node.rpc.subscriptions import SendNotification, Shared, SubscriptionCounter, Subscriptions
 from node.rpc.transactions import TransactionMethods
 from node.rpc.views import Views
+
+READER_THREADS = 2
 
 
 class RpcService:
@@ -24,7 +27,9 @@ class RpcService:
     def __init__(self, parts: Parts, stop: Callable[[], None]) -> None:
         self._parts = parts
         limits = parts.config.rpc
-        self.blocks = BlockReader(parts.chain, parts.notifier, parts.readers)
+        # Not the node's own readers: clients must not hold up catch-up and peers.
+        self.readers = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="rpc-readers")
+        self.blocks = BlockReader(parts.chain, parts.notifier, self.readers)
         self.views = Views(
             parts.chain, parts.state, parts.chain_id, parts.config.workers.view_threads
         )
@@ -41,9 +46,10 @@ class RpcService:
             self._make_handlers(stop), limits.batch_requests_max, parts.metrics
         )
 
-    def make_subscriptions(self, send: SendNotification) -> Subscriptions:
+    def make_subscriptions(self, client: Client, send: SendNotification) -> Subscriptions:
         """Return the subscriptions of a new connection."""
-        return Subscriptions(self._parts, self.blocks, self.views, self._counter, send)
+        shared = Shared(self._parts, self.blocks, self.views, self._counter)
+        return Subscriptions(shared, client, send)
 
     def describe_health(self) -> dict[str, Any]:
         """Return what /health says: the process answers, and where it stands."""
@@ -82,11 +88,12 @@ class RpcService:
     def close(self) -> None:
         """End the threads."""
         self.views.close()
+        self.readers.shutdown(wait=True, cancel_futures=True)
 
     def _make_handlers(self, stop: Callable[[], None]) -> Mapping[str, Handler]:
-        transactions = TransactionMethods(self._parts, self.blocks, self.views)
+        transactions = TransactionMethods(self._parts, self.blocks, self.views, self.readers)
         reading = ReadingMethods(self._parts, self.blocks, self.views)
-        search = SearchMethods(self._parts, self.views)
+        search = SearchMethods(self._parts, self.views, self.readers)
         network = NetworkMethods(self._parts, stop)
         return {
             "tx_submit": transactions.submit,

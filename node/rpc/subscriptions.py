@@ -15,8 +15,9 @@ from typing import Any
 from node.config import RpcSection
 from node.notify import CommittedBlock
 from node.parts import Parts
-from node.rpc.blocks import BlockReader
+from node.rpc.blocks import BlockReader, compute_cost
 from node.rpc.errors import ErrorNumber, RpcError, invalid_params, not_found
+from node.rpc.ratelimit import Client
 from node.rpc.render import to_hex, to_integer
 from node.rpc.views import Views
 from primitives.block import EVENT, RECEIPT
@@ -26,7 +27,9 @@ SendNotification = Callable[[str, dict[str, Any]], Awaitable[None]]
 
 REASON_SLOW = "slow"
 REASON_LAGGING = "lagging"
-REASON_UNSUBSCRIBED = "unsubscribed"
+SUBSCRIPTIONS = "subscriptions"
+CLIENT_SUBSCRIPTIONS_SHARE = 2
+"""One client has at most this part (half) of all subscriptions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,27 +41,27 @@ class Wish:
     from_height: int | None
 
 
-class SubscriberGone(Exception):
-    """Ends a subscription; internal to this module."""
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the subscriptions of all connections share."""
+
+    parts: Parts
+    blocks: BlockReader
+    views: Views
+    counter: SubscriptionCounter
 
 
 class Subscriptions:
     """The subscriptions of one WebSocket connection."""
 
-    def __init__(
-        self,
-        parts: Parts,
-        blocks: BlockReader,
-        views: Views,
-        counter: SubscriptionCounter,
-        send: SendNotification,
-    ) -> None:
-        self._parts = parts
-        self._blocks = blocks
-        self._views = views
-        self._counter = counter
+    def __init__(self, shared: Shared, client: Client, send: SendNotification) -> None:
+        self._parts = shared.parts
+        self._blocks = shared.blocks
+        self._views = shared.views
+        self._counter = shared.counter
+        self._client = client
         self._send = send
-        self._limits: RpcSection = parts.config.rpc
+        self._limits: RpcSection = shared.parts.config.rpc
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def subscribe(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -69,7 +72,13 @@ class Subscriptions:
                 f"at most {self._limits.connection_subscriptions_max} on one connection",
             )
         wish = _make_wish(params)
-        subscription = self._counter.open(self._limits.subscriptions_max)
+        share = max(self._limits.subscriptions_max // CLIENT_SUBSCRIPTIONS_SHARE, 1)
+        self._client.take(SUBSCRIPTIONS, 1, share)
+        try:
+            subscription = self._counter.open(self._limits.subscriptions_max)
+        except RpcError:
+            self._client.give_back(SUBSCRIPTIONS, 1)
+            raise
         self._parts.metrics.subscribers.set(self._counter.count)
         task = asyncio.create_task(self._run(subscription, wish))
         self._tasks[subscription] = task
@@ -94,6 +103,7 @@ class Subscriptions:
     def _end(self, subscription: str) -> None:
         if self._tasks.pop(subscription, None) is not None:
             self._counter.close()
+            self._client.give_back(SUBSCRIPTIONS, 1)
             self._parts.metrics.subscribers.set(self._counter.count)
 
     async def _run(self, subscription: str, wish: Wish) -> None:
@@ -110,6 +120,7 @@ class Subscriptions:
                     await self._say_closed(subscription, REASON_LAGGING, cursor)
                     return
                 block = await self._blocks.load(height)
+                await self._pay(block)
                 async for index, item in self._select(block, wish):
                     cursor = f"{height}-{index}"
                     params = {"subscription": subscription, "cursor": cursor, "item": item}
@@ -126,9 +137,20 @@ class Subscriptions:
     async def _say_closed(self, subscription: str, reason: str, cursor: str) -> None:
         params = {"subscription": subscription, "reason": reason, "cursor": cursor}
         try:
-            await self._send("event_closed", params)
-        except ConnectionError:
-            return
+            async with asyncio.timeout(self._limits.subscriber_send_timeout_ms / 1_000):
+                await self._send("event_closed", params)
+        except (ConnectionError, TimeoutError):
+            return  # it lies in the socket's buffer, for a client that reads again
+
+    async def _pay(self, block: CommittedBlock) -> None:
+        """Wait until the client can afford to have this block looked through.
+
+        A thousand subscriptions from height 1 would else read the whole chain a thousand
+        times at full speed; so they share what the client has, and nothing is refused.
+        """
+        wait_s = self._client.pay_following(1 + compute_cost(block))
+        if wait_s:
+            await asyncio.sleep(wait_s)
 
     async def _select(
         self, block: CommittedBlock, wish: Wish

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from node.notify import CommittedBlock, Waiter
+from node.notify import CommittedBlock
 from node.parts import Parts
 from node.refusal import Refusal, RefusalReason
-from node.rpc.blocks import BlockReader, make_syncing_error
+from node.rpc.blocks import BlockReader, compute_cost, make_syncing_error
 from node.rpc.errors import ErrorNumber, RpcError, invalid_params, not_found
 from node.rpc.ratelimit import Client
 from node.rpc.render import (
@@ -35,6 +37,14 @@ from primitives.merkle import compute_proof, compute_proofs
 
 SYNC_LAG_BLOCKS = 3
 """Behind by more than this a node does not judge expiry windows: -32003."""
+LOOKUPS_A_REQUEST = 20
+"""Ids looked up for the price of one request: 9 us each."""
+LOOKUPS_INLINE_MAX = 8
+"""So few are looked up on the event loop: less than a hop to a thread."""
+PROOFS_A_BLOCK = 10
+"""A proof hashes the trees of its block: a tenth of the price of showing all of it."""
+CLIENT_WAITING_SHARE = 4
+"""One client has at most this part (a quarter) of the waiters, or it could take all."""
 _HEX = re.compile(r"0x(?:[0-9a-f]{2})*\Z")
 
 _NUMBERS = {
@@ -54,8 +64,11 @@ _NUMBERS = {
 class TransactionMethods:
     """Handlers of tx_*."""
 
-    def __init__(self, parts: Parts, blocks: BlockReader, views: Views) -> None:
+    def __init__(
+        self, parts: Parts, blocks: BlockReader, views: Views, readers: ThreadPoolExecutor
+    ) -> None:
         self._parts = parts
+        self._readers = readers
         self._blocks = blocks
         self._views = views
 
@@ -93,18 +106,18 @@ class TransactionMethods:
                 items[place] = {"id": shown, "status": "refused", "error": error.to_json()}
         return {"items": items}
 
-    async def wait(self, params: dict[str, Any], _client: Client) -> dict[str, Any]:
-        item = (await self._wait([params["id"]], params["timeoutMs"]))[0]
+    async def wait(self, params: dict[str, Any], client: Client) -> dict[str, Any]:
+        item = (await self._wait([params["id"]], params["timeoutMs"], client))[0]
         if item.get("expired"):
             raise RpcError(
                 ErrorNumber.EXPIRED, "the transaction expired without a block", id=item["id"]
             )
         return item
 
-    async def wait_batch(self, params: dict[str, Any], _client: Client) -> dict[str, Any]:
-        return {"items": await self._wait(params["ids"], params["timeoutMs"])}
+    async def wait_batch(self, params: dict[str, Any], client: Client) -> dict[str, Any]:
+        return {"items": await self._wait(params["ids"], params["timeoutMs"], client)}
 
-    async def get(self, params: dict[str, Any], _client: Client) -> dict[str, Any]:
+    async def get(self, params: dict[str, Any], client: Client) -> dict[str, Any]:
         transaction_id = TransactionId(params["id"])
         place = self._parts.chain.find_transaction(transaction_id)
         if place is None:
@@ -116,13 +129,13 @@ class TransactionMethods:
             )
         height, index = place
         block = await self._blocks.load(height)
+        if params["proof"]:
+            client.charge_request(compute_cost(block) // PROOFS_A_BLOCK)
         document = await self._show(block, index)
         document["events"] = await self._show_events(block, index)
         if params["proof"]:
             loop = asyncio.get_running_loop()
-            paths, proof = await loop.run_in_executor(
-                self._parts.readers, self._prove, block, index
-            )
+            paths, proof = await loop.run_in_executor(self._readers, self._prove, block, index)
             for event, path in zip(document["events"], paths, strict=True):
                 event["path"] = path
             document["proof"] = proof
@@ -135,46 +148,56 @@ class TransactionMethods:
         if sync.is_syncing and sync.target > height + SYNC_LAG_BLOCKS:
             raise make_syncing_error(height, sync.target)
 
-    async def _wait(self, ids: Sequence[bytes], timeout_ms: int) -> list[dict[str, Any]]:
+    async def _wait(
+        self, ids: Sequence[bytes], timeout_ms: int, client: Client
+    ) -> list[dict[str, Any]]:
         """Return an item for each id; final ones are on disk when this returns."""
-        chain, notifier = self._parts.chain, self._parts.notifier
-        found: dict[bytes, tuple[int, int]] = {}
-        missing: list[TransactionId] = []
-        for item in ids:
-            # What waits in the pool has not been told to waiters yet: no need for the disk.
-            is_waiting = item in self._parts.mempool
-            place = None if is_waiting else chain.find_transaction(item)
-            if place is not None:
-                found[item] = place
-            else:
-                missing.append(TransactionId(item))
-        waiter: Waiter | None = None
-        if missing and timeout_ms:
-            waiter = notifier.add_waiter(missing)
+        client.charge_request(len(ids) // LOOKUPS_A_REQUEST)
+        wanted = list(dict.fromkeys(map(TransactionId, ids)))
+        # What waits in the pool has not been told to waiters yet: no need for the disk.
+        unknown = [item for item in wanted if item not in self._parts.mempool]
+        if not timeout_ms:
+            return await self._show_waited(ids, await self._find(unknown), set())
+        limit = self._parts.config.rpc.waiters_max // CLIENT_WAITING_SHARE
+        with client.hold("waited-for ids", len(wanted), limit):
+            notifier = self._parts.notifier
+            # Before the look-up, or a block that comes meanwhile would be missed.
+            waiter = notifier.add_waiter(wanted)
             if waiter is None:
                 raise RpcError(
                     ErrorNumber.RATE_LIMITED, "too many clients wait", retryAfterMs=1_000
                 )
             try:
                 async with asyncio.timeout(timeout_ms / 1_000):
+                    notifier.resolve(waiter, await self._find(unknown))
                     await waiter.done.wait()
             except TimeoutError:
                 pass  # an ordinary answer: some are not final yet
             finally:
                 notifier.remove_waiter(waiter)
-            found.update(waiter.found.items())
-        expired = set() if waiter is None else waiter.expired
-        return await self._show_waited(ids, found, expired)
+            return await self._show_waited(ids, waiter.found, waiter.expired)
+
+    async def _find(self, ids: Sequence[TransactionId]) -> dict[TransactionId, tuple[int, int]]:
+        """Return where blocks hold them; many are looked up on a thread."""
+        if len(ids) <= LOOKUPS_INLINE_MAX:
+            return self._look_up(ids)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._readers, self._look_up, ids)
+
+    def _look_up(self, ids: Sequence[TransactionId]) -> dict[TransactionId, tuple[int, int]]:
+        find = self._parts.chain.find_transaction
+        places = ((item, find(item)) for item in ids)
+        return {item: place for item, place in places if place is not None}
 
     async def _show_waited(
         self,
         ids: Sequence[bytes],
-        found: dict[bytes, tuple[int, int]],
-        expired: set[TransactionId],
+        found: Mapping[TransactionId, tuple[int, int]],
+        expired: AbstractSet[TransactionId],
     ) -> list[dict[str, Any]]:
         receipts: dict[bytes, dict[str, Any]] = {}
         hashes: dict[int, str] = {}
-        by_height: dict[int, list[bytes]] = {}
+        by_height: dict[int, list[TransactionId]] = {}
         for item, (height, _) in found.items():
             by_height.setdefault(height, []).append(item)
         for height, members in by_height.items():
@@ -187,7 +210,7 @@ class TransactionMethods:
             )
             receipts.update(zip(members, shown, strict=True))
         items: list[dict[str, Any]] = []
-        for item in ids:
+        for item in map(TransactionId, ids):
             if item in found:
                 height, index = found[item]
                 items.append(

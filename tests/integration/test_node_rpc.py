@@ -31,6 +31,7 @@ from primitives.params import ChainParams
 from primitives.transaction import Call
 from storage.stateproof import STATE_PROOF, verify_state_proof
 from tests.unit.node.support import (
+    CONSORTIUM,
     OTHER_MEMBER,
     STRANGER,
     TEST_PARAMS,
@@ -282,10 +283,11 @@ def test_a_full_pool_and_a_full_sender_say_when_to_come_back(tmp_path: Path) -> 
         for _ in range(3):
             assert "id" in await call("tx_submit", to_hex(signer.make().encoded))
         own = await call("tx_submit", to_hex(signer.make().encoded))
-        other = Signer(setup.genesis, OTHER_MEMBER)
-        for _ in range(2):
+        keys = [key for key in CONSORTIUM.keys.values() if key.public_key != signer.key.public_key]
+        others = [Signer(setup.genesis, key) for key in keys[:3]]
+        for other in others[:2]:
             assert "id" in await call("tx_submit", to_hex(other.make().encoded))
-        everyone = await call("tx_submit", to_hex(other.make().encoded))
+        everyone = await call("tx_submit", to_hex(others[2].make().encoded))
         for error, reason in ((own, "sender-full"), (everyone, "mempool-full")):
             assert error["code"] == ErrorNumber.MEMPOOL_FULL
             assert error["data"]["reason"] == reason

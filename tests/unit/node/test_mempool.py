@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from node.mempool import (
     MISFITS_MAX,
     RETRY_MS_MAX,
+    SENDER_MISFITS_MAX,
     IdCache,
     IdState,
     Mempool,
@@ -68,8 +69,9 @@ def test_a_full_pool_refuses_with_a_time_to_come_back_and_keeps_what_it_has() ->
 
 def test_bytes_are_bounded_too() -> None:
     pool = Mempool(LIMITS)
-    assert pool.add([make(1, size=4_000), make(2, size=1_000), make(3, size=1)])[:2] == [None] * 2
-    refusal = pool.add([make(3, size=1)])[0]
+    items = [make(1, sender=1, size=4_000), make(2, sender=2, size=1_000)]
+    assert pool.add(items) == [None] * 2
+    refusal = pool.add([make(3, sender=3, size=1)])[0]
     assert refusal is not None
     assert refusal.reason is RefusalReason.FULL
 
@@ -129,12 +131,62 @@ def test_selection_skips_what_is_excluded_or_does_not_fit_now() -> None:
 
 
 def test_selection_looks_at_a_bounded_number_of_misfits() -> None:
-    pool = Mempool(MempoolLimits(1_000, 1_000_000, 1_000))
-    pool.add([make(number, gas=600_000) for number in range(MISFITS_MAX + 1)])
-    pool.add([make(5_000)])
+    pool = Mempool(MempoolLimits(10_000, 1_000_000, 10_000))
+    pool.add([make(number, gas=600_000) for number in range(SENDER_MISFITS_MAX + 1)])
+    good = [make(5_000), make(5_001, sender=1)]
+    pool.add(good)
+    assert pool.select(1, SELECTION) == good[1:]
+    assert len(pool.drop_unfit(SELECTION)) == SENDER_MISFITS_MAX + 1
+    assert pool.select(1, SELECTION) == good
+    senders = MISFITS_MAX // SENDER_MISFITS_MAX + 1
+    late = make(6_000, sender=senders + 10)
+    pool = Mempool(MempoolLimits(10_000, 1_000_000, 10_000))
+    for sender in range(senders):
+        first = 100 * (sender + 1)
+        numbers = range(first, first + SENDER_MISFITS_MAX + 1)
+        pool.add([make(number, sender=sender, gas=600_000) for number in numbers])
+    pool.add([late])
     assert pool.select(1, SELECTION) == []
-    assert len(pool.drop_unfit(SELECTION)) == MISFITS_MAX + 1
-    assert pool.select(1, SELECTION) == [make(5_000)]
+
+
+def test_dear_transactions_of_one_sender_do_not_starve_the_others() -> None:
+    pool = Mempool(MempoolLimits(10_000, 10_000_000, 5_000))
+    pool.add([make(number, sender=1, gas=500_000) for number in range(1_000)])
+    cheap = [make(5_000 + number, sender=2, gas=10_000) for number in range(100)]
+    pool.add(cheap)
+    chosen = pool.select(1, SELECTION)
+    assert [item.id for item in chosen if item.body.sender[-1] == 1] == [make(0).id]
+    assert len(chosen) == 1 + SELECTION.gas_max // 2 // 10_000
+
+
+def test_many_transactions_of_one_sender_leave_half_a_block_to_another() -> None:
+    pool = Mempool(MempoolLimits(10_000, 10_000_000, 5_000))
+    pool.add([make(number, sender=1) for number in range(1_000)])
+    pool.add([make(5_000 + number, sender=2) for number in range(1_000)])
+    chosen = pool.select(1, SELECTION)
+    assert [item.body.sender[-1] for item in chosen] == [1] * 50 + [2] * 50
+    assert [item.id for item in chosen[50:]] == [make(5_000 + number).id for number in range(50)]
+
+
+def test_a_handful_that_take_all_they_get_leave_room_to_a_newcomer() -> None:
+    pool = Mempool(MempoolLimits(1_000, 1_000_000, 10_000))
+    number = 0
+    for sender in range(6):
+        while pool.add([make(number := number + 1, sender=sender, size=10)]) == [None]:
+            pass
+    refusal = pool.add([make(number := number + 1, sender=0, size=10)])[0]
+    assert refusal is not None
+    assert refusal.reason is RefusalReason.SENDER_FULL
+    assert pool.add([make(number + 1, sender=99, size=10)]) == [None]
+
+
+def test_a_few_large_transactions_of_one_sender_leave_bytes_to_others() -> None:
+    pool = Mempool(MempoolLimits(1_000, 1_000_000, 1_000))
+    number = 0
+    while pool.add([make(number := number + 1, sender=1, size=100_000)]) == [None]:
+        pass
+    assert pool.bytes <= 600_000
+    assert pool.add([make(number + 1, sender=2, size=100_000)]) == [None]
 
 
 def test_the_cache_of_ids_is_bounded_and_remembers_the_latest() -> None:
@@ -170,8 +222,15 @@ def test_the_books_balance_after_any_history(steps: list[tuple[object, ...]]) ->
         if step[0] == "add":
             _, number, sender, size, until = step
             item = make(number, sender=sender, size=size, valid_until=until)  # type: ignore[arg-type]  # drawn as integers
+            of_sender = [held for held in model.values() if held.body.sender == item.body.sender]
             refusal = pool.add([item])[0]
             if refusal is None:
+                assert len(of_sender) < LIMITS.transactions_max - len(model)
+                assert (
+                    sum(len(held.encoded) for held in of_sender)
+                    < LIMITS.bytes_max - sum(len(held.encoded) for held in model.values())
+                    or not of_sender
+                )
                 assert item.id not in model
                 assert item.body.valid_until > height
                 model[item.id] = item

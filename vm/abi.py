@@ -203,8 +203,10 @@ def value_from_json(kind: Type, value: Any, where: str = "value") -> Value:
 
 
 def value_from_literal(kind: Type, value: Any, where: str = "value") -> Value:
-    """Return the wire form of a Python literal; an Address may be written '0x...'."""
+    """Return the wire form of a Python literal; bytes and addresses may be written '0x...'."""
     if isinstance(kind, Scalar):
+        if kind.name == "bytes" and type(value) is str and _HEX.match(value):
+            value = bytes.fromhex(value[2:])
         return _check_scalar(kind.name, value, where)
     return _read_container(kind, value, where, value_from_literal)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -26,6 +27,8 @@ from vm.state import MemoryReader, Overlay
 CONTRACT_NAME: Final = "main"
 CALL_CHARACTERS_MAX: Final = 64 * 1024
 LITERAL_DEPTH_MAX: Final = 16
+_BARE_ADDRESS: Final = re.compile(r"[0-9a-fA-F]{64}\Z")
+_JSON_NAMES: Final[dict[str, bool | None]] = {"true": True, "false": False, "null": None}
 
 
 class CallTextError(CarbonodeError):
@@ -43,7 +46,9 @@ class TextCall:
 
 
 def parse_sender(text: str) -> Address:
-    """Return the address of ``0x`` and 64 hex digits, or of a label (its SHA-256)."""
+    """Return the address of 64 hex digits, with or without ``0x``, or of a label (its SHA-256)."""
+    if _BARE_ADDRESS.match(text):
+        return Address(bytes.fromhex(text))
     if text.startswith("0x"):
         try:
             address = bytes.fromhex(text[2:])
@@ -84,6 +89,8 @@ def _read_literal(node: ast.expr, depth: int = LITERAL_DEPTH_MAX) -> Any:
     match node:
         case ast.Constant(value=int() | str() | bytes() | None):
             return node.value
+        case ast.Name() if node.id in _JSON_NAMES:
+            return _JSON_NAMES[node.id]
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int())):
             return -node.operand.value  # type: ignore[attr-defined]  # a Constant, just matched
         case ast.List():

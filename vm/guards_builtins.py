@@ -43,6 +43,7 @@ class BuiltinGuards:
         """Return the items as a new list, paying ``weight`` items of work for each."""
         snapshot = self.value_guards.snapshot(values)
         count = count_items(snapshot)
+        weight += type(snapshot) is range  # its integers do not exist yet
         self.meter.charge(self.meter.schedule.item * weight * count)
         self.meter.allocate(OBJECT_BYTES * (1 + count))
         return snapshot if type(snapshot) is list else list(snapshot)

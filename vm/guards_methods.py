@@ -188,7 +188,7 @@ class MethodGuards:
 
     def items(self, items: Any) -> list[Any]:
         entries = self._walk(items)
-        self.meter.charge(self.meter.schedule.item * len(entries))
+        self.meter.charge(2 * self.meter.schedule.item * len(entries))
         self.meter.allocate(OBJECT_BYTES * len(entries))
         return list(entries.items())
 

@@ -70,6 +70,9 @@ LINKS_MAX: Final = 512
 UNCOLLECTED_BYTES_MAX: Final = 128 * 1024 * 1024
 """Metered memory after which cyclic garbage is collected: a list may hold itself, and a few
 such objects with 8 MiB of text behind them never make the collector run by itself."""
+FULL_COLLECTION_EVERY: Final = 32
+"""What a transaction left is young, and a young collection is short; a full one is for the
+few that an automatic collection met while their transaction ran."""
 _BROKEN_NODE: Final = (MemoryError, RecursionError, OSError)
 """These say that this node is broken: it must stop, not vote."""
 
@@ -100,7 +103,7 @@ class Machine:
         self._frames: list[Linked] = []
         self._guards = self._build_guards()
         self._lock = Lock()
-        self._uncollected = 0
+        self._uncollected = self._collections = 0
         self.internal_fault: str | None = None
 
     def _build_guards(self) -> dict[str, Callable[..., Any]]:
@@ -243,7 +246,8 @@ class Machine:
         self._uncollected += allocated
         if self._uncollected > UNCOLLECTED_BYTES_MAX:
             self._uncollected = 0
-            gc.collect()
+            self._collections += 1
+            gc.collect(1 if self._collections % FULL_COLLECTION_EVERY else 2)
 
     def _run_call(self, sender: Address, call: Call) -> Value:
         runtime = self._runtime

@@ -6,9 +6,10 @@ import threading
 import pytest
 
 from tests.unit.vm.vm_corpus import HEADER
-from vm.authoring import Bench, parse_call, run_contract
+from vm.authoring import Bench, parse_call, parse_sender, run_contract
 from vm.compiler import check_source
 from vm.declarations import TYPE_DEPTH_MAX
+from vm.machine import FULL_COLLECTION_EVERY, UNCOLLECTED_BYTES_MAX
 
 SORT_GAS = 52278
 RECORDS = "from vm import Map, Var, call, ctx, emit, event, export, init, record, view\n"
@@ -110,23 +111,32 @@ def test_the_deepest_tree_that_is_accepted_compiles_on_a_shallow_stack():
 
 def test_a_list_that_holds_itself_does_not_outlive_its_transaction_for_long(monkeypatch):
     collections = []
-    monkeypatch.setattr("vm.machine.gc.collect", lambda: collections.append(1))
+    monkeypatch.setattr("vm.machine.gc.collect", collections.append)
     bench = Bench("from vm import export\n@export\ndef f() -> None:\n"
                   "    x = ['a' * 7000000]\n    x.append(x)\n")  # fmt: skip
     assert bench.deploy().status == "ok"
     for _ in range(40):
         assert bench.call("f()").status == "ok"
-    assert len(collections) == 40 * 7 // 128
+    assert collections == [1, 1]  # 40 * 7 // 128
+
+
+def test_one_collection_in_some_is_a_full_one(monkeypatch):
+    collections = []
+    monkeypatch.setattr("vm.machine.gc.collect", collections.append)
+    machine = Bench("").machine
+    for _ in range(FULL_COLLECTION_EVERY):
+        machine._collect(UNCOLLECTED_BYTES_MAX + 1)
+    assert collections == [1] * (FULL_COLLECTION_EVERY - 1) + [2]
 
 
 def test_memory_of_every_call_of_a_transaction_counts_towards_a_collection(monkeypatch):
     collections = []
-    monkeypatch.setattr("vm.machine.gc.collect", lambda: collections.append(1))
+    monkeypatch.setattr("vm.machine.gc.collect", collections.append)
     bench = Bench("from vm import export\n@export\ndef f() -> None:\n    x = 'a' * 7000000\n")
     bench.deploy()
     for _ in range(6):
         assert bench.run([parse_call("f()")] * 8, gas_limit=10_000_000).status == "ok"
-    assert len(collections) == 2
+    assert collections == [1, 1]
 
 
 @pytest.mark.parametrize(
@@ -194,3 +204,17 @@ def test_a_dict_that_was_emptied_is_not_walked_entry_by_entry(delete):
         else:
             guards["method.pop"](entries, number)
     assert entries == {4999: 4999} and entries.__sizeof__() < 2048
+
+
+def test_call_text_takes_hex_for_bytes_and_the_names_of_json():
+    bench = Bench("from vm import export\n@export\ndef f(a: bytes, b: bool) -> bytes:\n"
+                  "    return a if b else b''\n")  # fmt: skip
+    bench.deploy()
+    assert bench.call("f('0x6162', true)").values == (b"ab",)
+    assert bench.call("f(b'ab', True)").values == (b"ab",)
+    assert bench.call("f('ab', true)").code == "arguments"
+
+
+def test_a_sender_is_an_address_with_or_without_its_prefix():
+    assert parse_sender("ab" * 32) == parse_sender("0x" + "ab" * 32) == bytes.fromhex("ab" * 32)
+    assert parse_sender("ab" * 31) != parse_sender("ab" * 32)

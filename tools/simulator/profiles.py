@@ -113,15 +113,7 @@ def make_plan(seed: int, validators: int, profile: str) -> Plan:
     if profile == "forks" and faulty:
         return _make_fork_attempt(rng, plan)
     if profile == "splits":
-        # Votes are lost and late, so that what one replica saw final the others did not.
-        liars = sorted(rng.sample(range(validators), faulty))
-        return replace(
-            plan,
-            liars={liar: (rng.choice(SPLITTERS),) for liar in liars},
-            loss=rng.choice((10, 30, 50)),
-            delay_ms_max=rng.choice((80, 300, 900)),
-            partitions=_make_partitions(rng, plan) if rng.random() < 0.5 else (),
-        )
+        return _make_splits(rng, plan, faulty)
     if profile == "liars" or (mixed and rng.random() < 0.6):
         liars = rng.sample(range(validators), rng.randint(min(1, faulty), faulty))
         plan = replace(
@@ -129,6 +121,18 @@ def make_plan(seed: int, validators: int, profile: str) -> Plan:
             liars={liar: tuple(rng.sample(LIARS, rng.choice((1, 1, 2)))) for liar in sorted(liars)},
         )
     return plan
+
+
+def _make_splits(rng: random.Random, plan: Plan, faulty: int) -> Plan:
+    """Votes are lost and late, so that what one replica saw final the others did not."""
+    liars = sorted(rng.sample(range(plan.validators), faulty))
+    return replace(
+        plan,
+        liars={liar: (rng.choice(SPLITTERS),) for liar in liars},
+        loss=rng.choice((10, 30, 50)),
+        delay_ms_max=rng.choice((80, 300, 900)),
+        partitions=_make_partitions(rng, plan) if rng.random() < 0.5 else (),
+    )
 
 
 def _make_fork_attempt(rng: random.Random, plan: Plan) -> Plan:

@@ -16,6 +16,8 @@ from consensus.effects import (
     Grade,
     RequestBlock,
     Send,
+    SetTimer,
+    TimerName,
 )
 from consensus.height import Leading
 from consensus.messages import (
@@ -59,7 +61,12 @@ class ViewChanges(NormalCase):
 
     def _on_view_expired(self, now_ms: int) -> None:
         state = self._state
-        if state.timer_at_ms is None or now_ms < state.timer_at_ms or state.committing:
+        if state.timer_at_ms is None or state.committing:
+            return
+        if now_ms < state.timer_at_ms:
+            # A timer of another clock rang early. It rings once: without another we would
+            # never leave this view.
+            self._emit(SetTimer(TimerName.VIEW, state.timer_at_ms))
             return
         state.timer_at_ms = None
         if state.certificate is None:

@@ -14,6 +14,7 @@ from consensus.effects import (
     Reject,
     RequestBlock,
     Send,
+    SetTimer,
     TimerName,
 )
 from consensus.messages import (
@@ -198,3 +199,10 @@ def test_the_prepared_block_s_proposal_outlives_a_restart_however_many_came_afte
     message = decode_message(answer.data)
     assert isinstance(message, ProposalMessage)
     assert message.header == first.header
+
+
+def test_a_view_timer_that_rings_a_moment_early_is_set_again() -> None:
+    bench = Bench()
+    timer = only(bench.replica.transactions_waiting(NOW), SetTimer)[-1]
+    assert bench.replica.expire(TimerName.VIEW, timer.at_ms - 1) == [timer]
+    assert said(bench.replica.expire(TimerName.VIEW, timer.at_ms), ViewChangeMessage) != []

@@ -21,7 +21,15 @@ from vm.abi import Abi, AbiError
 from vm.compiler import check_source, compile_source
 from vm.gas import VM_VERSION, get_schedule
 from vm.machine import DEFAULT_GAS_LIMIT, BlockContext, Machine, get_deploy_price
-from vm.outcome import STATUS_FAULT, STATUS_OK, STATUS_REJECTED, CallsOutcome, Problem
+from vm.outcome import (
+    STATUS_FAULT,
+    STATUS_OK,
+    STATUS_OUT_OF_GAS,
+    STATUS_REJECTED,
+    STATUS_REVERTED,
+    CallsOutcome,
+    Problem,
+)
 from vm.state import MemoryReader, Overlay
 
 CONTRACT_NAME: Final = "main"
@@ -204,12 +212,22 @@ def run_contract(
     height: int = 1,
     time_s: int = 0,
 ) -> dict[str, Any]:
-    """Deploy ``source`` on an empty state, run ``calls`` as one transaction, tell what came."""
+    """Deploy ``source`` on an empty state, run ``calls`` as one transaction, tell what came.
+
+    ``gas_limit`` is that of the calls: @init, in a transaction of its own before theirs,
+    has at least the default, so that a run repeated with the gas it used ends the same.
+    """
     bench = Bench(source, height=height, time_s=time_s)
-    deployed = bench.deploy(init_arguments, sender=sender, gas_limit=gas_limit)
+    init_limit = max(gas_limit, DEFAULT_GAS_LIMIT) if calls else gas_limit
+    deployed = bench.deploy(init_arguments, sender=sender, gas_limit=init_limit)
     if deployed.status != STATUS_OK or not calls:
         init = None if bench.abi is None else bench.abi.init
-        return outcome_to_json(deployed, bench.abi, init)
+        told = outcome_to_json(deployed, bench.abi, init)
+        if deployed.status in (STATUS_OUT_OF_GAS, STATUS_REVERTED, STATUS_FAULT):
+            # What @init used of its limit: the price of storing the text is not part of it.
+            price = get_deploy_price(source, get_schedule(VM_VERSION))
+            told["gas"] = max(0, deployed.gas - price)
+        return told
     outcome = bench.run(calls, sender=sender, gas_limit=gas_limit)
     return outcome_to_json(outcome, bench.abi, calls[-1].method)
 

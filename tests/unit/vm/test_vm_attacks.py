@@ -218,3 +218,28 @@ def test_call_text_takes_hex_for_bytes_and_the_names_of_json():
 def test_a_sender_is_an_address_with_or_without_its_prefix():
     assert parse_sender("ab" * 32) == parse_sender("0x" + "ab" * 32) == bytes.fromhex("ab" * 32)
     assert parse_sender("ab" * 31) != parse_sender("ab" * 32)
+
+
+COSTLY_INIT = """from vm import Var, export, init
+v = Var[int]()
+@init
+def setup() -> None:
+    for i in range(1000):
+        v.set(i)
+@export
+def f() -> int:
+    return v.get()
+"""
+
+
+def test_a_run_repeated_with_just_the_gas_it_used_ends_the_same():
+    calls = [parse_call("f()")]
+    first = run_contract(COSTLY_INIT, calls)
+    assert first["status"] == "ok" and first["value"] == 999
+    assert run_contract(COSTLY_INIT, calls, gas_limit=first["gas"]) == first
+    assert run_contract(COSTLY_INIT, calls, gas_limit=first["gas"] - 1)["status"] == "out-of-gas"
+
+
+def test_gas_told_of_an_init_that_failed_is_within_its_limit():
+    told = run_contract(COSTLY_INIT, [], gas_limit=5000)
+    assert (told["status"], told["gas"]) == ("out-of-gas", 5000)

@@ -134,6 +134,7 @@ class Sync:
             started_at = self._state.height
             await self._wait_while_close()
             await self._fetch_to_target()
+            self._target = 0  # at once: what is told from here on is fetched in the next turn
             await self._follow_hints()
             if self._state.height > started_at:
                 log_event(
@@ -143,7 +144,6 @@ class Sync:
                     blocks=self._state.height - started_at,
                     height=self._state.height,
                 )
-            self._target = 0
             if not self._wanted.is_set():
                 self._idle.set()
 
@@ -164,8 +164,10 @@ class Sync:
                 self._preferred = peer
                 shown = await self._count_shown(peer, height)
                 if shown == BATCH_BLOCKS:
-                    self._target = min(height, self._state.height + HINT_BLOCKS)
+                    believed = min(height, self._state.height + HINT_BLOCKS)
+                    self._target = max(self._target, believed)
                     await self._fetch_to_target()
+                    self._target = 0
                 elif shown == 0:
                     self._hints.rest(peer, asyncio.get_running_loop().time())
                     break

@@ -230,6 +230,20 @@ def test_after_a_whole_batch_from_the_claimant_anyone_may_go_on(
     check(served, work)
 
 
+def test_a_proven_height_told_while_a_hint_is_followed_is_fetched(served: Served) -> None:
+    async def work(world: World) -> None:
+        def tell(blocks: Sequence[CertifiedBlock]) -> Sequence[CertifiedBlock]:
+            world.behind(2, TRUE)
+            return []
+
+        world.lies = {LIAR: tell}
+        world.behind(1 << 40, LIAR, verified=False)
+        await world.sync.wait_idle()
+        assert world.imported == [1, 2]
+
+    check(served, work)
+
+
 def test_hints_are_bounded_and_heard_again_after_a_rest() -> None:
     hints = Hints()
     for number in range(PEERS_MAX):

@@ -33,9 +33,10 @@ _log = logging.getLogger("carbonode.node")
 class Node:
     """A running node: ``async with Node(parts) as node: await node.wait()``."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, stopping: asyncio.Event | None = None) -> None:
+        """``stopping`` may be set by a signal before the node has started."""
         self.parts = parts
-        self._stop = asyncio.Event()
+        self._stop = asyncio.Event() if stopping is None else stopping
         self._started = asyncio.Event()
         self._owner: asyncio.Task[None] | None = None
         self.rpc = RpcServer(RpcService(parts, self.stop), parts.config.rpc)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import resource
 import signal
 import sys
 from collections.abc import Mapping
@@ -22,6 +23,8 @@ from node.driver import HaltError
 from node.logs import close_logs, log_event, open_logs
 from node.node import Node
 from node.parts import open_parts
+from node.rpc.server import ListenError
+from p2p.errors import NetworkError
 from primitives.errors import CarbonodeError, GenesisError, KeyFormatError
 from primitives.genesis import Genesis, load_genesis
 from primitives.keys import PrivateKey
@@ -39,6 +42,10 @@ EXIT_HALTED = 4
 EXIT_SYSTEM = 5
 """A port is taken, memory ran out, or the operating system refused something."""
 
+DESCRIPTORS = 16_384
+"""Open files: the default thousand connections of clients, two databases, a hundred peers,
+and room for an operator who allows more."""
+
 _log = logging.getLogger("carbonode.run")
 
 
@@ -54,6 +61,7 @@ def run_node(home: Path | str, overrides: Mapping[str, str] | None = None) -> in
         print(f"carbonode: {error.code}: {error}", file=sys.stderr)
         return EXIT_CONFIG
     path = config.home / config.log.file if config.log.file else None
+    _raise_descriptor_limit()
     handler = open_logs(config.node.name, config.log.level, config.log.format, path)
     try:
         uvloop.run(_run(config, genesis, key))
@@ -88,13 +96,23 @@ def read_key(config: NodeConfig) -> PrivateKey:
 
 
 async def _run(config: NodeConfig, genesis: Genesis, key: PrivateKey) -> None:
-    parts = open_parts(config, genesis, key)
-    node = Node(parts)
+    # Before the stores: a signal that comes while they open must stop us cleanly, too.
+    stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, node.stop)
+        loop.add_signal_handler(number, stopping.set)
+    node = Node(open_parts(config, genesis, key), stopping)
     async with node:
         await node.wait()
+
+
+def _raise_descriptor_limit() -> None:
+    """Ask for as many open files as the system allows: clients must not use up those of
+    the database and of peers (LevelDB alone may hold a thousand)."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _find_cause(error: BaseException) -> BaseException:
@@ -112,6 +130,8 @@ def _explain(error: BaseException) -> int:
         code, reason = EXIT_STORAGE, error.code
     elif isinstance(error, ConfigError | GenesisError | KeyFormatError):
         code, reason = EXIT_CONFIG, error.code
+    elif isinstance(error, ListenError | NetworkError):
+        code, reason = EXIT_SYSTEM, error.code
     elif isinstance(error, OSError | MemoryError):
         code, reason = EXIT_SYSTEM, type(error).__name__
     elif isinstance(error, CarbonodeError):

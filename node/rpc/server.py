@@ -22,6 +22,7 @@ from node.rpc.dispatch import Caller, make_notification
 from node.rpc.errors import RpcError
 from node.rpc.service import RpcService
 from node.rpc.subscriptions import Subscriptions
+from primitives.errors import CarbonodeError
 
 READ_TIMEOUT_S = 30.0
 """A client that does not finish its request in this time is cut off."""
@@ -42,6 +43,12 @@ BACKLOG = 128
 """Connections that the system holds until they are accepted."""
 
 
+class ListenError(CarbonodeError):
+    """An address that cannot be listened on: taken, not ours, or no address at all."""
+
+    code = "listen"
+
+
 class RpcServer:
     """Listens while it is entered: ``async with server``."""
 
@@ -59,7 +66,7 @@ class RpcServer:
         self.admin_address = ("", 0)
 
     async def __aenter__(self) -> RpcServer:
-        """Open both listeners; OSError when a port is taken."""
+        """Open both listeners; ListenError when one cannot be opened."""
         try:
             self.address = await self._listen(self._config.host, self._config.port, is_admin=False)
             self.admin_address = await self._listen(
@@ -130,7 +137,11 @@ class RpcServer:
         )
         self._connections.append(connections)
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(connections.make_doorman, host, port, backlog=BACKLOG)
+        try:
+            server = await loop.create_server(connections.make_doorman, host, port, backlog=BACKLOG)
+        except OSError as error:
+            table = "rpc.admin_port" if is_admin else "rpc.host and rpc.port"
+            raise ListenError(f"{table}: cannot listen: {error}", host=host, port=port) from None
         self._servers.append(server)
         bound = server.sockets[0].getsockname()
         return str(bound[0]), int(bound[1])

@@ -5,19 +5,30 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import signal
+import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from node.config import CONFIG_FILE, LogSection, NodeConfig, render_config
-from node.run import EXIT_CONFIG, EXIT_OK, EXIT_STORAGE, EXIT_SYSTEM
+from node.run import DESCRIPTORS, EXIT_CONFIG, EXIT_OK, EXIT_STORAGE, EXIT_SYSTEM
 from primitives.genesis import dump_genesis
-from tests.unit.node.support import TEST_PARAMS, make_configs, make_genesis, make_validator_key
+from primitives.transaction import Call
+from tests.unit.node.support import (
+    TEST_PARAMS,
+    Signer,
+    make_configs,
+    make_genesis,
+    make_validator_key,
+)
 
 pytestmark = pytest.mark.integration
 LIMIT_S = 40.0
@@ -127,7 +138,137 @@ def test_a_second_node_in_one_folder_or_on_one_port_is_refused(tmp_path: Path) -
         port = get_url(started).rsplit(":", 1)[1]
         other = write_home(tmp_path / "b")
         code, errors = finish(start(other.home, f"rpc.port={port}"))
-        assert (code, "OSError" in errors) == (EXIT_SYSTEM, True), errors
+        assert (code, "listen: rpc.host and rpc.port" in errors) == (EXIT_SYSTEM, True), errors
+        assert "Traceback" not in errors
     finally:
         process.terminate()
         finish(process)
+
+
+@pytest.mark.parametrize(
+    ("flag", "words"),
+    [
+        ("p2p.host=203.0.113.5", "listen: cannot listen"),
+        ("rpc.host=203.0.113.5", "listen: rpc.host and rpc.port: cannot listen"),
+        ("rpc.host=no such host", "listen: rpc.host and rpc.port: cannot listen"),
+    ],
+)
+def test_an_address_that_is_not_ours_is_named_without_a_traceback(
+    tmp_path: Path, flag: str, words: str
+) -> None:
+    code, errors = finish(start(write_home(tmp_path).home, flag))
+    assert (code, words in errors, "Traceback" in errors) == (EXIT_SYSTEM, True, False), errors
+
+
+def test_a_taken_p2p_port_is_named_without_a_traceback(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        code, errors = finish(start(write_home(tmp_path).home, f"p2p.port={port}"))
+    assert (code, "listen: cannot listen" in errors) == (EXIT_SYSTEM, True), errors
+    assert "Traceback" not in errors
+
+
+def test_signals_at_any_moment_of_the_start_leave_a_folder_that_starts(tmp_path: Path) -> None:
+    """Python's own start ends by the signal itself; ours ends cleanly."""
+    home = write_home(tmp_path).home
+    codes = []
+    for delay_s in (0.2, 0.4, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2):
+        process = start(home)
+        time.sleep(delay_s)
+        process.terminate()
+        code, errors = finish(process)
+        assert code in (EXIT_OK, -signal.SIGTERM), (delay_s, errors)
+        assert "Traceback" not in errors, (delay_s, errors)
+        codes.append(code)
+    process = start(home)
+    wait_started(process)
+    process.terminate()
+    assert finish(process)[0] == EXIT_OK, codes
+
+
+def test_a_damaged_chain_is_named_and_refused_at_start(tmp_path: Path) -> None:
+    config = write_home(tmp_path)
+    process = start(config.home)
+    wait_started(process)
+    process.terminate()
+    finish(process)
+    log = next(iter(sorted((config.data_path / "chain").glob("*.log"))))
+    content = bytearray(log.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 50] = bytes(byte ^ 0xFF for byte in content[middle : middle + 50])
+    log.write_bytes(content)
+    code, errors = finish(start(config.home))
+    assert (code, "database-corrupted" in errors) == (EXIT_STORAGE, True), errors
+    assert str(config.data_path / "chain") in errors
+    assert "Traceback" not in errors
+
+
+def test_a_torn_vote_log_is_cut_and_the_node_goes_on(tmp_path: Path) -> None:
+    config = write_home(tmp_path)
+    process = start(config.home)
+    wait_started(process)
+    process.kill()
+    finish(process)
+    segment = sorted((config.data_path / "votelog").glob("votes-*.log"))[-1]
+    with segment.open("ab") as file:
+        file.write(b"\x00\x00\x01\x00half a record")
+    process = start(config.home)
+    wait_started(process)
+    process.terminate()
+    code, errors = finish(process)
+    assert code == EXIT_OK, errors
+
+
+def test_a_full_disk_stops_the_node_by_name_and_it_starts_again_with_room(tmp_path: Path) -> None:
+    """A limit on the size of files stands for the disk: the same writes fail."""
+    config = write_home(tmp_path)
+    process = start(config.home)
+    url = get_url(wait_started(process))
+    largest = 600_000
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (largest, largest))
+    signer = Signer(make_genesis())
+    calls = [Call("notes", "put", (f"key-{number}", "x" * 30_000)) for number in range(3)]
+    finals = []
+    for _ in range(20):
+        item = signer.make(calls, gas_limit=2_000_000)
+        try:
+            if not call(url, "tx_submit", "0x" + item.encoded.hex()).get("id"):
+                break
+            if call(url, "tx_wait", "0x" + item.id.hex(), 5_000).get("final"):
+                finals.append(item.id.hex())
+        except OSError:
+            break
+    code, errors = finish(process)
+    assert code == EXIT_STORAGE, errors
+    assert "Traceback" not in errors
+    assert finals, errors
+    process = start(config.home)
+    url = get_url(wait_started(process))
+    try:
+        for item_id in finals:
+            assert call(url, "tx_get", "0x" + item_id, False)["height"] > 0
+        assert call(url, "tx_wait", "0x" + finals[0], 0)["final"]
+    finally:
+        process.terminate()
+        assert finish(process)[0] == EXIT_OK
+
+
+def test_the_node_raises_its_limit_of_open_files(tmp_path: Path) -> None:
+    process = start(write_home(tmp_path).home)
+    try:
+        wait_started(process)
+        soft, hard = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+        assert soft == min(hard, max(soft, DESCRIPTORS))
+    finally:
+        process.terminate()
+        finish(process)
+
+
+def call(url: str, method: str, *params: object) -> dict[str, Any]:
+    body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+    request = urllib.request.Request(url, json.dumps(body).encode())
+    with urllib.request.urlopen(request, timeout=10) as response:
+        answer = json.loads(response.read())
+    return dict(answer.get("result") or answer["error"])

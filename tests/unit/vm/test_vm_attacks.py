@@ -243,3 +243,21 @@ def test_a_run_repeated_with_just_the_gas_it_used_ends_the_same():
 def test_gas_told_of_an_init_that_failed_is_within_its_limit():
     told = run_contract(COSTLY_INIT, [], gas_limit=5000)
     assert (told["status"], told["gas"]) == ("out-of-gas", 5000)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "lambda:\n" * 185 + "a",
+        "-\n" * 380 + "a",
+        "f(a=lambda:(\n" * 11 + "lambda:\n" * 80 + "a" + "))" * 11,
+        "lambda: a or a and a < a | a ^ a & a << a + a * -\n" * 16 + "a",
+        "lambda: a or a and a < a | a ^ a & a << a + a * -\n" * 16 + "a a",
+    ],
+)
+@pytest.mark.parametrize("statement", ["if a:", "class f:", "async with a as b:"])
+def test_the_deepest_text_that_the_lexer_passes_is_parsed(statement, expression):
+    """The parser's own limits end in MemoryError or RecursionError, and those stop a node."""
+    lines = [" " * (1 + level) + statement for level in range(76)]
+    lines += [" " * 77 + "x = (", expression, ")", " return x", ""]
+    assert get_codes("\n".join(["def f(a: int) -> int:", *lines])) == {"syntax"}

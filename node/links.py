@@ -38,14 +38,23 @@ BATCHES_WAITING_MAX = 256
 """Batches of transactions that wait for admission: about 16 MB; more are not taken."""
 BATCHES_BYTES_MAX = 32 * 1024 * 1024
 """Their bytes together: a batch may have a megabyte."""
-BATCHES_TOGETHER_MAX = 16
-"""Batches checked in one go: about 4,000 signatures on the threads."""
+TOGETHER_TRANSACTIONS_MAX = 4_096
+"""Transactions of several batches checked in one go: enough for the threads."""
+USELESS_PER_S = 1_000
+"""Transactions that can enter no pool (of strangers, expired), taken from one peer: each
+costs 40 us of the event loop, and an honest node passes on only what entered its own."""
+USELESS_BURST = 10_000
 GOSSIP_TICK_S = 0.1
 
 _BLAMED = frozenset(
     {RefusalReason.MALFORMED, RefusalReason.BAD_SIGNATURE, RefusalReason.WRONG_CHAIN}
 )
 """Refusals that an honest peer's checks would have caught before it relayed."""
+
+_USELESS = frozenset(
+    {RefusalReason.NOT_PERMITTED, RefusalReason.EXPIRED, RefusalReason.TOO_FAR_AHEAD}
+    | {RefusalReason.LIMIT}
+)
 
 _log = logging.getLogger("carbonode.links")
 
@@ -67,6 +76,7 @@ ServeRequest = Callable[[Address, FrameKind, bytes], None]
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
+    peer: Address
     item_id: Hash
     size: int
     transactions: tuple[bytes, ...]
@@ -88,6 +98,8 @@ class Links:
         self._serve: ServeRequest | None = None
         self._batches: deque[_Batch] = deque()
         self._batches_bytes = 0
+        # (left, since) by peer; only registered peers deliver, and their number is bounded.
+        self._useless: dict[Address, tuple[float, float]] = {}
         self._batch_arrived = asyncio.Event()
         self._outgoing: list[bytes] = []
         self._outgoing_bytes = 0
@@ -188,6 +200,10 @@ class Links:
             self._gossip.ignore(delivery.item_id)
 
     def _take_batch(self, delivery: Deliver) -> None:
+        if self._refill_useless(delivery.peer) < 0:
+            self._gossip.ignore(delivery.item_id)
+            self._network.report(delivery.peer, Offence.OVERLOAD, "useless transactions")
+            return
         size = self._batches_bytes + len(delivery.payload)
         if len(self._batches) >= BATCHES_WAITING_MAX or size > BATCHES_BYTES_MAX:
             self._gossip.ignore(delivery.item_id)
@@ -200,7 +216,9 @@ class Links:
                 self._gossip.reject(delivery.item_id, Offence.PROTOCOL, f"batch: {error}")
             )
             return
-        self._batches.append(_Batch(delivery.item_id, len(delivery.payload), batch.transactions))
+        self._batches.append(
+            _Batch(delivery.peer, delivery.item_id, len(delivery.payload), batch.transactions)
+        )
         self._batches_bytes = size
         self._batch_arrived.set()
 
@@ -212,8 +230,25 @@ class Links:
             await self._batch_arrived.wait()
             self._batch_arrived.clear()
             while self._batches:
-                count = min(len(self._batches), BATCHES_TOGETHER_MAX)
-                await self._admit([self._batches.popleft() for _ in range(count)])
+                await self._admit(self._take_together())
+
+    def _take_together(self) -> list[_Batch]:
+        taken = [self._batches.popleft()]
+        count = len(taken[0].transactions)
+        while self._batches and count + len(self._batches[0].transactions) <= (
+            TOGETHER_TRANSACTIONS_MAX
+        ):
+            taken.append(self._batches.popleft())
+            count += len(taken[-1].transactions)
+        return taken
+
+    def _refill_useless(self, peer: Address) -> float:
+        """Return how many useless transactions are still taken from a peer."""
+        now_s = self._clock()
+        left, since_s = self._useless.get(peer, (float(USELESS_BURST), now_s))
+        left = min(left + (now_s - since_s) * USELESS_PER_S, USELESS_BURST)
+        self._useless[peer] = (left, now_s)
+        return left
 
     async def run_ticks(self) -> None:
         """Let gossip repair what was lost, until cancelled."""
@@ -233,6 +268,10 @@ class Links:
             part = verdicts[start : start + len(batch.transactions)]
             start += len(batch.transactions)
             refusals = [verdict.refusal for verdict in part if verdict.refusal is not None]
+            useless = sum(item.reason in _USELESS for item in refusals)
+            if useless:
+                left = self._refill_useless(batch.peer) - useless
+                self._useless[batch.peer] = (left, self._clock())
             blamed = next((item for item in refusals if item.reason in _BLAMED), None)
             if blamed is not None:
                 is_forged = blamed.reason is RefusalReason.BAD_SIGNATURE

@@ -337,3 +337,21 @@ def test_a_member_that_fills_the_pool_with_large_ones_leaves_room_for_others(
         assert accepted.get("status") == "accepted", accepted
 
     check(tmp_path, work, params=STANDSTILL, mempool=MempoolSection(bytes_max=4 * MEBIBYTE))
+
+
+def test_a_client_that_asks_more_than_its_share_at_once_keeps_its_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "HEARTBEAT_S", 0.4)
+
+    async def work(setup: Setup) -> None:
+        async with setup.session.ws_connect(setup.client.url + "/ws") as link:
+            count = server.SOCKET_REQUESTS_MAX + 4
+            for number in range(count):
+                params = [make_id(number), 1_000]
+                request = {"jsonrpc": "2.0", "id": number, "method": "tx_wait"}
+                await link.send_json({**request, "params": params})
+            answers = [await link.receive_json() for _ in range(count)]
+        assert {item["id"] for item in answers} == set(range(count))
+
+    check(tmp_path, work)

@@ -18,22 +18,26 @@ from typing import Any
 import pytest
 
 from node import parts
+from node.links import USELESS_BURST
 from node.node import Node
 from node.wire import (
+    BATCH_TRANSACTIONS_MAX,
     BLOCKS_REQUEST,
     BODY_REQUEST,
     TRANSACTION_BATCH,
     BlocksRequest,
     BodyRequest,
     TransactionBatch,
+    split_batches,
 )
 from p2p.frames import CONTROL_KINDS, FrameKind, encode_request
 from p2p.network import Network
 from p2p.peers import BanPolicy
 from primitives.genesis import compute_chain_id
 from primitives.hashing import Hash, TransactionId
+from primitives.transaction import make_nonce
 from tests.integration.test_node_network import Cluster
-from tests.unit.node.support import Signer, make_configs, make_genesis, make_validator_key
+from tests.unit.node.support import STRANGER, Signer, make_configs, make_genesis, make_validator_key
 from tests.unit.p2p.loopback import RawPeer, make_hello
 
 pytestmark = pytest.mark.integration
@@ -194,7 +198,13 @@ def make_attacks(cluster: Cluster) -> list[tuple[FrameKind, bytes]]:
         BLOCKS_REQUEST.encode(BlocksRequest(first, count))
         for first, count in ((0, 0), (1, 65_535), (top, 64), (top, 65_535), (1 << 63, 64))
     ]
-    batches = [(forged,), (other.encoded,), (b"garbage",), (b"",) * 4_096, (own.encoded,) * 50]
+    batches = [
+        (forged,),
+        (other.encoded,),
+        (b"garbage",),
+        (b"",) * BATCH_TRANSACTIONS_MAX,
+        (own.encoded,) * 50,
+    ]
     return [
         *((FrameKind.GET_BLOCKS, encode_request(1, body)) for body in questions),
         (
@@ -242,3 +252,34 @@ def test_a_member_that_asks_floods_and_forges_stops_nobody(
     asyncio.run(asyncio.wait_for(work(), LIMIT_S))
     failed = [item for item in caplog.records if item.exc_info or "cannot be read" in item.message]
     assert not failed, [(item.getMessage(), item.exc_info) for item in failed]
+
+
+def test_a_flood_of_strangers_transactions_from_a_member_is_not_taken_for_long(
+    tmp_path: Path,
+) -> None:
+    async def work() -> None:
+        async with run_honest(tmp_path) as cluster:
+            stranger = Signer(cluster.genesis, STRANGER)
+            encoded = stranger.make().encoded
+            # Nobody checks the signature of who is no member: any nonce will do.
+            place = encoded.index(make_nonce(1))
+            numbers = range(2 * USELESS_BURST)
+            forged = [
+                encoded[:place] + make_nonce(1_000 + number) + encoded[place + 8 :]
+                for number in numbers
+            ]
+            liar = Liar(cluster.nodes[0], cluster)
+            try:
+                for payload in split_batches(forged):
+                    await liar.send(FrameKind.TX_BATCH, payload)
+                await check_goes_on(cluster, Signer(cluster.genesis))
+                refused = cluster.nodes[0].parts.admission.refused["not-permitted"]
+                assert 0 < refused < 1.6 * USELESS_BURST
+                record = {
+                    item.public_key: item for item in cluster.nodes[0].parts.network.describe()
+                }
+                assert record[LIAR_KEY.public_key].banned_s is None
+            finally:
+                await liar.close()
+
+    asyncio.run(asyncio.wait_for(work(), LIMIT_S))

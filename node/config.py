@@ -57,6 +57,9 @@ class NodeSection:
     signer_record_lost: bool = False
     """The operator's word that the last-signed record is lost for good: start without
     it. Dangerous when the old one still runs somewhere; it is logged."""
+    key_used_before: bool = False
+    """The key may have voted elsewhere: a home without a last-signed record has lost it,
+    and does not count as a first start."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,7 +108,8 @@ def _open_stores(
     config: NodeConfig, genesis: Genesis, chain_id: Hash, metrics: Metrics, stack: ExitStack
 ) -> _Stores:
     data, signer = config.data_path, config.signer_path
-    is_first_start = not (data / CHAIN_FOLDER).exists() and not (signer / SIGNER_FILE).exists()
+    is_empty = not (data / CHAIN_FOLDER).exists() and not (signer / SIGNER_FILE).exists()
+    is_first_start = is_empty and not config.node.key_used_before
     data.mkdir(parents=True, exist_ok=True)
     journal = Journal.open(data, signer, is_first_start=is_first_start)
     stack.callback(journal.close)

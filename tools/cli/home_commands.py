@@ -39,6 +39,12 @@ from tools.localnet.homes import NodePlan, write_home
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="An existing node key. Without it a new one is made.",
 )
+@click.option(
+    "--unused-key",
+    is_flag=True,
+    help="The key of --key has never voted on this chain. Without this word a validator "
+    "that comes without its last-signed record first watches the others.",
+)
 @click.option("--name", help="The node's name. Default: as the genesis names the key.")
 @click.option("--p2p-host", default="127.0.0.1", show_default=True)
 @click.option("--p2p-port", type=click.IntRange(0, 65_535), default=26_600, show_default=True)
@@ -50,6 +56,7 @@ def init(
     genesis_path: Path | None,
     peers_home: Path | None,
     key_path: Path | None,
+    unused_key: bool,
     name: str | None,
     p2p_host: str,
     p2p_port: int,
@@ -79,6 +86,7 @@ def init(
         rpc_port=rpc_port,
         admin_port=0,
         rpc_listen=rpc_host,
+        key_used_before=key_path is not None and not unused_key,
     )
     write_home(plan, genesis, peers)
     for party, party_key in parties.items():

@@ -56,6 +56,7 @@ class NodePlan:
     rpc_listen: str = "127.0.0.1"
     log_level: str = "info"
     log_format: str = "text"
+    key_used_before: bool = False
 
     @property
     def peer(self) -> PeerSection:
@@ -80,7 +81,12 @@ def make_config(plan: NodePlan, peers: Sequence[PeerSection]) -> NodeConfig:
     return check_config(
         NodeConfig(
             home=plan.home,
-            node=NodeSection(name=plan.name, genesis=GENESIS_FILE, key=KEY_FILE),
+            node=NodeSection(
+                name=plan.name,
+                genesis=GENESIS_FILE,
+                key=KEY_FILE,
+                key_used_before=plan.key_used_before,
+            ),
             p2p=P2pSection(host=plan.listen, port=plan.p2p_port),
             rpc=RpcSection(host=plan.rpc_listen, port=plan.rpc_port, admin_port=plan.admin_port),
             log=LogSection(level=plan.log_level, format=plan.log_format),

@@ -149,6 +149,19 @@ def test_init_with_a_genesis_joins_as_an_observer(tmp_path: Path) -> None:
     assert len(load_config(tmp_path / "h", {}).peers) == 3
 
 
+def test_a_key_from_elsewhere_counts_as_used_unless_the_operator_says_otherwise(
+    tmp_path: Path,
+) -> None:
+    make_testnet(tmp_path)
+    old = tmp_path / "net/validator-1"
+    bring = ("init", "--genesis", str(old / "genesis.json"), "--key", str(old / "node.key"))
+    carbonode_json(tmp_path / "again", *bring)
+    assert load_config(tmp_path / "again", {}).node.key_used_before is True
+    carbonode_json(tmp_path / "fresh", *bring, "--unused-key")
+    assert load_config(tmp_path / "fresh", {}).node.key_used_before is False
+    assert load_config(old, {}).node.key_used_before is False
+
+
 def test_init_never_writes_over_a_node(tmp_path: Path) -> None:
     carbonode_json(tmp_path / "h", "init")
     result = carbonode(tmp_path / "h", "init")

@@ -14,8 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 
 from primitives.block import (
     BLOCK,
@@ -40,6 +39,7 @@ from storage.chainrecords import (
     make_genesis_rows,
 )
 from storage.chaintip import STORED_TIP, StoredTip, Tip, claim_store, decode_row, load_tip
+from storage.closing import Closing
 from storage.engine import KeyValueStore
 from storage.errors import CommitError, make_corrupted_error
 from storage.leveldb import CACHE_BYTES_DEFAULT, LevelStore
@@ -56,7 +56,7 @@ STATE_LEVELS_DEFAULT = 4
 __all__ = ["BlockRecord", "ChainStore", "GenesisRecord", "StateView", "Tip"]
 
 
-class ChainStore:
+class ChainStore(Closing):
     """One chain in one store. Reads from any thread; one owner commits."""
 
     def __init__(
@@ -284,14 +284,3 @@ class ChainStore:
     def close(self) -> None:
         """Close the store. Closing twice is harmless."""
         self._store.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

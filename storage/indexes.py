@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Generic, TypeVar
 
 from primitives import limits
 from primitives.block import EVENT, RECEIPT, Block
@@ -21,6 +20,7 @@ from primitives.hashing import Address, Hash, TransactionId
 from primitives.transaction import ReceivedTransaction, Transaction, decode_transaction
 from storage.chain import ChainStore
 from storage.chaintip import claim_store
+from storage.closing import Closing
 from storage.engine import KeyValueStore, Row
 from storage.errors import CursorError, StorageError, make_corrupted_error
 from storage.leveldb import LevelStore
@@ -88,7 +88,7 @@ _OUTCOME = Struct(
 )
 
 
-class IndexStore:
+class IndexStore(Closing):
     """The indexes of one chain. One owner applies; anyone queries."""
 
     def __init__(self, store: KeyValueStore, folder: str, height: int) -> None:
@@ -226,17 +226,6 @@ class IndexStore:
     def close(self) -> None:
         """Close the store. Closing twice is harmless."""
         self._store.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _find_transactions(
         self, prefix: bytes, cursor: bytes | None, limit: int, newest_first: bool

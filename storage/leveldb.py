@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import plyvel
 
+from storage.closing import Closing
 from storage.engine import Row, compute_prefix_end
 from storage.errors import (
     DatabaseLockedError,
@@ -63,7 +63,7 @@ class LevelSnapshot:
         self._raw.close()
 
 
-class LevelStore:
+class LevelStore(Closing):
     """An ordered store in a folder of its own. One process at a time."""
 
     def __init__(self, raw: Any, folder: Path) -> None:
@@ -136,17 +136,6 @@ class LevelStore:
 
     def close(self) -> None:
         self._raw.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _scan(

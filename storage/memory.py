@@ -9,9 +9,8 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Collection, Mapping
 from threading import Lock
-from types import TracebackType
-from typing import Self
 
+from storage.closing import Closing
 from storage.engine import Row, compute_prefix_end
 from storage.errors import StorageError
 
@@ -64,7 +63,7 @@ class MemorySnapshot:
         self._frozen = None
 
 
-class MemoryStore:
+class MemoryStore(Closing):
     """An ordered store in this process's memory."""
 
     def __init__(self) -> None:
@@ -105,17 +104,6 @@ class MemoryStore:
 
     def close(self) -> None:
         self._data = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _delete(data: _Frozen, deletes: Collection[bytes], puts: Mapping[bytes, bytes]) -> None:

@@ -15,13 +15,12 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from struct import Struct as Layout
-from types import TracebackType
-from typing import Self
 from zlib import crc32
 
 from primitives import limits
 from primitives.codec import Bytes, Struct, Uint
 from primitives.hashing import ZERO_HASH, Hash
+from storage.closing import Closing
 from storage.errors import SignerRecordError, StorageError, make_io_error
 from storage.files import (
     lock_file,
@@ -75,7 +74,7 @@ NOTHING_SIGNED = SignerRecord(0, 0, 0, ZERO_HASH, bytes(limits.SIGNATURE_BYTES))
 """The record of a new key. A missing file is another thing: a lost record."""
 
 
-class SignerRecordFile:
+class SignerRecordFile(Closing):
     """The record in its file. One process has it; use ``create`` or ``open``."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
@@ -173,17 +172,6 @@ class SignerRecordFile:
             os.close(self._descriptor)
         self._descriptor = -1
         self._failure = "the signer record is closed"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _load(self) -> None:
         try:

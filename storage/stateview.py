@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 from threading import Lock
-from types import TracebackType
-from typing import Self
 
 from primitives.hashing import Hash
 from storage.chaintip import STORED_TIP, StoredTip, decode_row
+from storage.closing import Closing
 from storage.engine import KeyValueStore, Snapshot
 from storage.errors import StorageError
 from storage.schema import META_TIP, STATE_PREFIX
@@ -79,7 +78,7 @@ class HotState:
             self._bytes -= len(key) + len(old) + ENTRY_OVERHEAD_BYTES
 
 
-class StateView:
+class StateView(Closing):
     """State at ``height``. Satisfies the VM's StateReader. Close it soon."""
 
     def __init__(self, snapshot: Snapshot, tip: StoredTip, hot: HotState) -> None:
@@ -145,14 +144,3 @@ class StateView:
     def close(self) -> None:
         """Release the snapshot. Closing twice is harmless."""
         self._snapshot.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -14,9 +14,8 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from storage.closing import Closing
 from storage.errors import StorageError, VoteLogDamagedError, make_io_error
 from storage.files import (
     lock_file,
@@ -48,7 +47,7 @@ class _SegmentFile:
     size: int
 
 
-class VoteLog:
+class VoteLog(Closing):
     """Segments of one folder. One owner appends; construction does no I/O: use ``open``."""
 
     def __init__(self, folder: Path, lock: int, segment_bytes: int) -> None:
@@ -157,17 +156,6 @@ class VoteLog:
             os.close(self._lock)
         self._descriptor = self._lock = -1
         self._failure = "the vote log is closed"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _load(self) -> None:
         paths = sorted(self._folder.glob("votes-*.log"))

@@ -340,7 +340,7 @@ class Driver:
     async def _execute(self, proposal: Proposal) -> None:
         body = self._bodies.get(proposal.block_hash)
         if body is None:
-            body_or_refusal = await self._bodies.fetch(proposal, ())
+            body_or_refusal = await self._bodies.fetch(proposal, (), is_certified=True)
             if isinstance(body_or_refusal, BodyRefusal):
                 return
             body = body_or_refusal
@@ -389,7 +389,7 @@ class Driver:
         if body is None:
             # Consensus commits what it saw executed, so the body was here: bytes may
             # have been pushed out by proposals of later views. Peers have them.
-            fetched = await self._bodies.fetch(proposal, ())
+            fetched = await self._bodies.fetch(proposal, (), is_certified=True)
             if isinstance(fetched, BodyRefusal):
                 raise DivergenceError("a certified block is refused here", reason=fetched.reason)
             body = fetched
@@ -427,7 +427,7 @@ class Driver:
         self._running.clear()
         self._executed.clear()
         self._bodies.clear()
-        self._proposer.note_tip()
+        self._proposer.note_tip(block.header.time_ms, self._clock.now_ms())
         self._proposer.drop_evidence(block.evidence)
 
     async def _catch_up(self) -> None:

@@ -24,6 +24,7 @@ class Proposer:
         self._mempool = mempool
         self._request: RequestBlock | None = None
         self._first_waiting_ms: int | None = None
+        self._tip_at_ms = 0
         self._evidence: dict[Address, bytes] = {}
 
     @property
@@ -40,11 +41,21 @@ class Proposer:
         if self._first_waiting_ms is None and len(self._mempool):
             self._first_waiting_ms = now_ms
 
-    def note_tip(self) -> None:
-        """A block was committed: the wish is over."""
+    def note_tip(self, block_time_ms: int, now_ms: int) -> None:
+        """A block was committed: the wish is over.
+
+        What still waits came after that block was proposed (it took all there was, or
+        the pool is full enough for the next at once): its batch delay starts there.
+        Counting from the first transaction ever would make a block of every few, and a
+        block costs milliseconds however small it is.
+        """
         self._request = None
         if not len(self._mempool):
             self._first_waiting_ms = None
+        else:
+            # The block's time is its leader's clock: never trusted beyond our own two tips.
+            self._first_waiting_ms = min(max(block_time_ms, self._tip_at_ms), now_ms)
+        self._tip_at_ms = now_ms
 
     def note_evidence(self, validator: Address, evidence: bytes) -> None:
         """Keep a proof of misconduct until a block holds it.

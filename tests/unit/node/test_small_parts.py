@@ -69,6 +69,23 @@ def test_transactions_that_waited_before_the_wish_are_offered_as_soon_as_allowed
     assert proposer.compute_due_ms(PARAMS, 901) == 900
 
 
+@pytest.mark.parametrize(
+    ("block_time_ms", "first_ms"),
+    [(5_030, 5_030), (9_999, 5_040), (1, 5_000)],
+    ids=["fair", "clock ahead", "clock behind"],
+)
+def test_what_came_after_a_proposal_waits_for_its_own_batch(
+    block_time_ms: int, first_ms: int
+) -> None:
+    proposer, pool = make_proposer()
+    pool.add([make(1)])
+    proposer.note_transactions(4_000)
+    proposer.note_tip(4_000, 5_000)
+    proposer.note_tip(block_time_ms, 5_040)
+    proposer.note_request(REQUEST)
+    assert proposer.compute_due_ms(PARAMS, 5_041) == first_ms + 50
+
+
 def test_evidence_is_offered_until_a_block_holds_it() -> None:
     proposer, _ = make_proposer()
     proposer.note_evidence(PEER, b"of an epoch that is over")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from consensus.effects import Proposal
@@ -21,6 +21,7 @@ from node.requests import PeerRequests, Peers
 from node.wire import BODY_ANSWER, BODY_REQUEST, BodyAnswer, BodyRequest
 from p2p.frames import FrameKind, encode_request
 from p2p.peers import Offence
+from primitives import limits
 from primitives.errors import CodecError
 from primitives.hashing import Address, Hash, TransactionId
 from primitives.transaction import ReceivedTransaction, Transaction, decode_transaction
@@ -34,8 +35,12 @@ CHECKING_WAIT_S = 0.1
 """How long a body waits for signatures that are being verified anyway."""
 RETRY_WAIT_S = 0.05
 """Pause when there is nobody to ask: links may come up."""
-ANSWER_BYTES_MAX = 8 * 1024 * 1024
-"""We answer with so many bytes at most; the rest is asked for again."""
+ANSWER_BYTES_MAX = 1024 * 1024
+"""An answer stops growing here: a frame goes out whole, and a vote must not wait behind
+8 MiB. Who has more is asked again at once."""
+GATHERED_BYTES_MAX = 8 * limits.BLOCK_BYTES_MAX
+"""Transactions of this height that came from peers. What no good proposal names gives way;
+beyond that a proposal is refused, for losing a body that was found good ends the node."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +80,15 @@ class Bodies:
         self._rng = rng
         self._bodies: dict[Hash, Body] = {}
         self._proposals: dict[Hash, Proposal] = {}
+        self._restored: dict[TransactionId, Transaction] = {}
         self._gathered: dict[TransactionId, Transaction] = {}
+        self._gathered_bytes = 0
 
     def restore(self, transactions: Sequence[bytes]) -> None:
         """Take transactions from our own log: their signatures were verified before."""
         for encoded in transactions:
             received = decode_transaction(encoded)
-            self._gathered[received.id] = Transaction(received.id, received.body, encoded)
+            self._restored[received.id] = Transaction(received.id, received.body, encoded)
 
     def get(self, block_hash: Hash) -> Body | None:
         """Return a body that was found good.
@@ -99,7 +106,9 @@ class Bodies:
         """Forget everything: the height is decided."""
         self._bodies.clear()
         self._proposals.clear()
+        self._restored.clear()
         self._gathered.clear()
+        self._gathered_bytes = 0
 
     def try_assemble(self, proposal: Proposal) -> Body | BodyRefusal | None:
         """Return the body or its refusal; None when bytes are missing."""
@@ -124,17 +133,23 @@ class Bodies:
         self._proposals[proposal.block_hash] = proposal
         return body
 
-    async def fetch(self, proposal: Proposal, holders: Sequence[Address]) -> Body | BodyRefusal:
+    async def fetch(
+        self, proposal: Proposal, holders: Sequence[Address], *, is_certified: bool = False
+    ) -> Body | BodyRefusal:
         """Return the body, asking one peer after another until it is whole.
 
-        Runs until then; whoever started it cancels it when the height is over.
+        Runs until then; whoever started it cancels it when the height is over. There is
+        always room for what a quorum voted for (``is_certified``).
         """
         turn = 0
+        has_progress = False
         while True:
             outcome = self.try_assemble(proposal)
             if outcome is not None:
                 return outcome
-            missing = [item for item in proposal.transaction_ids if self._find(item) is None]
+            # Once each: a leader may name an id twice, and asking twice is an offence.
+            ids = dict.fromkeys(proposal.transaction_ids)
+            missing = [item for item in ids if self._find(item) is None]
             wanted = [item for item in missing if not self._admission.is_checking(item)]
             peers = self._order_peers(holders)
             if not wanted:
@@ -142,12 +157,20 @@ class Bodies:
             elif not peers:
                 await asyncio.sleep(RETRY_WAIT_S)
             else:
-                refusal = await self._ask(peers[turn % len(peers)], proposal, wanted)
-                turn += 1
+                taken = await self._ask(peers[turn % len(peers)], proposal, wanted)
+                if isinstance(taken, BodyRefusal):
+                    return taken
+                refusal = self._check_room(proposal, is_certified)
                 if refusal is not None:
                     return refusal
+                has_progress = has_progress or taken > 0
+                if taken > ANSWER_BYTES_MAX - limits.TRANSACTION_BYTES_MAX:
+                    continue  # a full answer: the rest is there, too
+                turn += 1
                 if turn % len(peers) == 0:
-                    await asyncio.sleep(RETRY_WAIT_S)
+                    if not has_progress:
+                        await asyncio.sleep(RETRY_WAIT_S)
+                    has_progress = False
 
     def serve(self, payload_request_id: int, body: bytes) -> bytes | None:
         """Return the payload that answers a GET_BODY, None when it is malformed."""
@@ -155,6 +178,8 @@ class Bodies:
             request = BODY_REQUEST.decode(body)
         except CodecError:
             return None
+        if len(set(request.ids)) != len(request.ids):
+            return None  # one large transaction asked for ten thousand times
         found: list[bytes] = []
         size = 0
         for transaction_id in request.ids:
@@ -168,7 +193,11 @@ class Bodies:
         return encode_request(payload_request_id, BODY_ANSWER.encode(answer))
 
     def _find(self, transaction_id: TransactionId) -> Transaction | None:
-        return self._mempool.get(transaction_id) or self._gathered.get(transaction_id)
+        return (
+            self._mempool.get(transaction_id)
+            or self._gathered.get(transaction_id)
+            or self._restored.get(transaction_id)
+        )
 
     def _order_peers(self, holders: Sequence[Address]) -> list[Address]:
         """Return connected holders in random order, then everyone else."""
@@ -188,17 +217,18 @@ class Bodies:
 
     async def _ask(
         self, peer: Address, proposal: Proposal, wanted: Sequence[TransactionId]
-    ) -> BodyRefusal | None:
+    ) -> BodyRefusal | int:
+        """Return the bytes of the transactions that a peer had, or why the block is bad."""
         request = BODY_REQUEST.encode(BodyRequest(proposal.block_hash, tuple(wanted)))
         answer = await self._requests.ask(
             peer, FrameKind.GET_BODY, request, FrameKind.BODY, ASK_TIMEOUT_S
         )
         if answer is None:
-            return None
+            return 0
         received = _decode_answer(answer, set(wanted))
         if received is None:
             self._peers.report(peer, Offence.PROTOCOL, "a body that was not asked for")
-            return None
+            return 0
         valid = await self._admission.verify_body(received)
         if proposal.header.height != self._rules.height + 1:
             # Sync committed this block meanwhile: its transactions must not enter the pool
@@ -209,11 +239,35 @@ class Bodies:
                 # The id covers the signature: it is the proposal that is bad, not the peer.
                 return BodyRefusal(f"bad signature in {item.id.hex()}")
             transaction = Transaction(item.id, item.body, item.encoded)
-            self._gathered[item.id] = transaction
+            self._gather(transaction)
             # Should this block fail, the next leader may be us; the pool may also refuse.
             if self._rules.is_member(item.body.sender):
                 self._mempool.add((transaction,))
+        return sum(len(item.encoded) for item in received)
+
+    def _gather(self, transaction: Transaction) -> None:
+        if transaction.id not in self._gathered:
+            self._gathered[transaction.id] = transaction
+            self._gathered_bytes += len(transaction.encoded)
+
+    def _check_room(self, proposal: Proposal, is_certified: bool) -> BodyRefusal | None:
+        """Refuse what is too large before it is whole: ids alone may name a gigabyte."""
+        found = [self._find(item) for item in proposal.transaction_ids]
+        size = sum(len(item.encoded) for item in found if item is not None)
+        size_max = self._rules.params.block_bytes_max
+        if size > size_max:
+            return BodyRefusal(f"more than {size_max} bytes")
+        if self._gathered_bytes > GATHERED_BYTES_MAX:
+            self._forget_unnamed([*self._proposals.values(), proposal])
+        if self._gathered_bytes > GATHERED_BYTES_MAX and not is_certified:
+            self._forget_unnamed(self._proposals.values())
+            return BodyRefusal("too many bodies at one height")
         return None
+
+    def _forget_unnamed(self, proposals: Iterable[Proposal]) -> None:
+        named = {item for proposal in proposals for item in proposal.transaction_ids}
+        self._gathered = {key: item for key, item in self._gathered.items() if key in named}
+        self._gathered_bytes = sum(len(item.encoded) for item in self._gathered.values())
 
     def _check(self, proposal: Proposal, transactions: Sequence[Transaction]) -> str | None:
         params, height = self._rules.params, proposal.header.height
@@ -246,6 +300,7 @@ def _decode_answer(answer: bytes, wanted: set[TransactionId]) -> list[ReceivedTr
         received = [decode_transaction(encoded) for encoded in decoded.transactions]
     except CodecError:
         return None
-    if any(item.id not in wanted for item in received):
+    ids = {item.id for item in received}
+    if len(ids) != len(received) or not ids <= wanted:
         return None
     return received

@@ -428,6 +428,7 @@ class Driver:
         self._executed.clear()
         self._bodies.clear()
         self._proposer.note_tip(block.header.time_ms, self._clock.now_ms())
+        self._links.note_tip()
         self._proposer.drop_evidence(block.evidence)
 
     async def _catch_up(self) -> None:

@@ -7,9 +7,11 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+import pytest
+
 from consensus.effects import Proposal
 from node.admission import Admission
-from node.bodies import BODIES_MAX, Bodies, Body, BodyRefusal
+from node.bodies import ANSWER_BYTES_MAX, BODIES_MAX, Bodies, Body, BodyRefusal
 from node.mempool import IdCache, Mempool, MempoolLimits
 from node.metrics import Metrics
 from node.requests import PeerRequests
@@ -20,7 +22,7 @@ from p2p.peers import Offence
 from primitives.block import Header
 from primitives.genesis import compute_chain_id
 from primitives.hashing import ZERO_HASH, Address, Hash
-from primitives.transaction import ReceivedTransaction, Transaction, decode_transaction
+from primitives.transaction import Call, ReceivedTransaction, Transaction, decode_transaction
 from tests.unit.node.support import MEMBER, Signer, make_genesis
 from tests.unit.node.test_admission import Rules
 
@@ -286,5 +288,128 @@ def test_a_body_that_gave_way_to_later_ones_is_there_when_its_block_is_voted_for
             assert body.transactions == (item,)
         world.bodies.clear()
         assert world.bodies.get(proposals[0].block_hash) is None
+
+    check(work)
+
+
+def make_large(count: int) -> list[Transaction]:
+    """About 100 KB each."""
+    signer = Signer(GENESIS)
+    texts = ("a" * 50_000, "b" * 50_000)
+    calls = [Call("notes", "put", ("key", text)) for text in texts]
+    return [signer.make(calls) for _ in range(count)]
+
+
+def test_an_answer_stops_at_its_bound_and_one_peer_with_all_is_asked_for_the_rest() -> None:
+    async def work(world: World) -> None:
+        items = make_large(30)
+        world.rules.params = replace(world.rules.params, block_bytes_max=8 * 1024 * 1024)
+        holder = Bodies(
+            CHAIN_ID,
+            Mempool(MempoolLimits(1_000, 10_000_000, 1_000)),
+            world.admission,
+            world.rules,
+            PeerRequests(lambda *_: False),
+            FixedPeers([]),
+            random.Random(7),
+        )
+        holder.restore([item.encoded for item in items])
+
+        def answer(ids: Sequence[bytes]) -> Sequence[bytes]:
+            wanted = BodyRequest(Hash(bytes(32)), tuple(ids))  # type: ignore[arg-type]  # ids
+            payload = holder.serve(1, BODY_REQUEST.encode(wanted))
+            assert payload is not None
+            assert len(payload) < ANSWER_BYTES_MAX + 4096
+            decoded = decode_request(payload)
+            assert decoded is not None
+            return BODY_ANSWER.decode(decoded[1]).transactions
+
+        world.answers = {PEERS[1]: answer}
+        outcome = await world.bodies.fetch(propose(items), [PEERS[1]])
+        assert isinstance(outcome, Body)
+        assert outcome.transactions == tuple(items)
+        assert world.asked == [PEERS[1]] * 3  # nobody else in between
+        assert world.reports == []
+
+    check(work)
+
+
+def test_an_id_asked_for_twice_is_malformed_and_our_own_questions_never_do_it() -> None:
+    async def work(world: World) -> None:
+        item = Signer(GENESIS).make()
+        twice = BODY_REQUEST.encode(BodyRequest(Hash(bytes(32)), (item.id, item.id)))
+        world.bodies.restore([item.encoded])
+        assert world.bodies.serve(1, twice) is None
+        world.bodies.clear()
+        asked: list[Sequence[bytes]] = []
+
+        def answer(ids: Sequence[bytes]) -> Sequence[bytes]:
+            asked.append(ids)
+            return [item.encoded]
+
+        world.answers = dict.fromkeys(PEERS, answer)
+        outcome = await world.bodies.fetch(propose([item, item]), [])
+        assert isinstance(outcome, BodyRefusal)
+        assert outcome.reason == "a transaction twice"
+        assert asked == [(item.id,)]
+
+    check(work)
+
+
+def test_a_transaction_answered_twice_is_an_offence() -> None:
+    async def work(world: World) -> None:
+        item = Signer(GENESIS).make()
+        world.answers = {
+            PEERS[0]: lambda _: [item.encoded, item.encoded],
+            PEERS[1]: serve([item]),
+        }
+        assert isinstance(await world.bodies.fetch(propose([item]), [PEERS[0]]), Body)
+        assert set(world.reports) == {(PEERS[0], Offence.PROTOCOL)}
+
+    check(work)
+
+
+def test_a_proposal_too_large_is_refused_before_all_of_it_is_fetched() -> None:
+    async def work(world: World) -> None:
+        items = make_large(12)
+        world.rules.params = replace(world.rules.params, block_bytes_max=250_000)
+        world.answers = {peer: lambda ids: serve(items)(ids[:1]) for peer in PEERS}
+        outcome = await world.bodies.fetch(propose(items), [])
+        assert isinstance(outcome, BodyRefusal)
+        assert outcome.reason == "more than 250000 bytes"
+        assert len(world.asked) == 3
+
+    check(work)
+
+
+def test_what_was_gathered_is_bounded_and_no_good_body_gives_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("node.bodies.GATHERED_BYTES_MAX", 250_000)
+    monkeypatch.setattr(Rules, "is_member", lambda *_: False)  # nothing enters the pool
+
+    async def work(world: World) -> None:
+        items = make_large(5)
+        world.rules.params = replace(world.rules.params, block_bytes_max=10_000_000)
+        world.answers = dict.fromkeys(PEERS, serve(items))
+
+        def name(number: int, content: Sequence[Transaction]) -> Proposal:
+            return replace(propose(content), block_hash=Hash(bytes([number]) * 32))
+
+        refused = name(1, [*items[:1], *items[:1]])
+        assert isinstance(await world.bodies.fetch(refused, []), BodyRefusal)
+        good = name(2, items[1:3])
+        assert isinstance(await world.bodies.fetch(good, []), Body)
+        assert world.bodies.try_assemble(refused) is None  # it made room for the good one
+        outcome = await world.bodies.fetch(name(3, items[3:]), [])
+        assert isinstance(outcome, BodyRefusal)
+        assert outcome.reason == "too many bodies at one height"
+        certified = await world.bodies.fetch(name(4, items[3:]), [], is_certified=True)
+        assert isinstance(certified, Body)
+        body = world.bodies.get(good.block_hash)
+        assert body is not None
+        assert body.transactions == tuple(items[1:3])
+        world.bodies.clear()
+        assert isinstance(await world.bodies.fetch(name(3, items[3:]), []), Body)
 
     check(work)

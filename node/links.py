@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from node.admission import Admission
+from node.batches import Batch, WaitingBatches
 from node.logs import log_event
 from node.metrics import Metrics
 from node.refusal import RefusalReason
@@ -34,12 +33,6 @@ from p2p.peers import Offence
 from primitives.errors import CodecError
 from primitives.hashing import Address, Hash
 
-BATCHES_WAITING_MAX = 256
-"""Batches of transactions that wait for admission: about 16 MB; more are not taken."""
-BATCHES_BYTES_MAX = 32 * 1024 * 1024
-"""Their bytes together: a batch may have a megabyte."""
-TOGETHER_TRANSACTIONS_MAX = 4_096
-"""Transactions of several batches checked in one go: enough for the threads."""
 USELESS_PER_S = 1_000
 """Transactions that can enter no pool (of strangers, expired), taken from one peer: each
 costs 40 us of the event loop, and an honest node passes on only what entered its own."""
@@ -74,14 +67,6 @@ ServeRequest = Callable[[Address, FrameKind, bytes], None]
 """Answers GET_BODY and GET_BLOCKS."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    peer: Address
-    item_id: Hash
-    size: int
-    transactions: tuple[bytes, ...]
-
-
 class Links:
     """The network's handler. ``run`` must be running; everything is on the event loop."""
 
@@ -96,14 +81,14 @@ class Links:
         self._driver: ConsensusInput | None = None
         self._admission: Admission | None = None
         self._serve: ServeRequest | None = None
-        self._batches: deque[_Batch] = deque()
-        self._batches_bytes = 0
+        self._batches = WaitingBatches()
         # (left, since) by peer; only registered peers deliver, and their number is bounded.
         self._useless: dict[Address, tuple[float, float]] = {}
         self._batch_arrived = asyncio.Event()
         self._outgoing: list[bytes] = []
         self._outgoing_bytes = 0
         self._flush_timer: asyncio.TimerHandle | None = None
+        self._last_tip_s = float("-inf")
 
     def attach(
         self,
@@ -137,6 +122,15 @@ class Links:
         if not up:
             self.requests.on_peer_down(peer)
         self._metrics.peers.set(len(self._network.connected))
+
+    def note_tip(self) -> None:
+        """A block was committed: messages from before the last but one help nobody.
+
+        Whoever is that far behind learns it from STATUS and fetches blocks. Without this
+        a node at 30 blocks a second announces thousands of old votes again and again.
+        """
+        self._gossip.release(Topic.CONSENSUS, self._last_tip_s)
+        self._last_tip_s = self._clock()
 
     # -- to the network
 
@@ -204,10 +198,9 @@ class Links:
             self._gossip.ignore(delivery.item_id)
             self._network.report(delivery.peer, Offence.OVERLOAD, "useless transactions")
             return
-        size = self._batches_bytes + len(delivery.payload)
-        if len(self._batches) >= BATCHES_WAITING_MAX or size > BATCHES_BYTES_MAX:
-            self._gossip.ignore(delivery.item_id)
-            self._network.report(delivery.peer, Offence.OVERLOAD, "batches are not taken")
+        size = len(delivery.payload)
+        if not self._batches.has_room(delivery.peer, size):
+            self._refuse_batch(delivery.peer, delivery.item_id)
             return
         try:
             batch = TRANSACTION_BATCH.decode(delivery.payload)
@@ -216,11 +209,14 @@ class Links:
                 self._gossip.reject(delivery.item_id, Offence.PROTOCOL, f"batch: {error}")
             )
             return
-        self._batches.append(
-            _Batch(delivery.peer, delivery.item_id, len(delivery.payload), batch.transactions)
-        )
-        self._batches_bytes = size
+        waiting = Batch(delivery.peer, delivery.item_id, size, batch.transactions)
+        for dropped in self._batches.put(waiting):
+            self._refuse_batch(dropped.peer, dropped.item_id)
         self._batch_arrived.set()
+
+    def _refuse_batch(self, peer: Address, item_id: Hash) -> None:
+        self._gossip.ignore(item_id)
+        self._network.report(peer, Offence.OVERLOAD, "batches are not taken")
 
     # -- owned tasks
 
@@ -230,17 +226,7 @@ class Links:
             await self._batch_arrived.wait()
             self._batch_arrived.clear()
             while self._batches:
-                await self._admit(self._take_together())
-
-    def _take_together(self) -> list[_Batch]:
-        taken = [self._batches.popleft()]
-        count = len(taken[0].transactions)
-        while self._batches and count + len(self._batches[0].transactions) <= (
-            TOGETHER_TRANSACTIONS_MAX
-        ):
-            taken.append(self._batches.popleft())
-            count += len(taken[-1].transactions)
-        return taken
+                await self._admit(self._batches.take_together())
 
     def _refill_useless(self, peer: Address) -> float:
         """Return how many useless transactions are still taken from a peer."""
@@ -256,11 +242,10 @@ class Links:
             await asyncio.sleep(GOSSIP_TICK_S)
             self._perform(self._gossip.tick(self._clock()))
 
-    async def _admit(self, batches: Sequence[_Batch]) -> None:
+    async def _admit(self, batches: Sequence[Batch]) -> None:
         admission = self._admission
         if admission is None:
             return
-        self._batches_bytes -= sum(batch.size for batch in batches)
         merged = [encoded for batch in batches for encoded in batch.transactions]
         verdicts = await admission.submit(merged, "gossip")
         start = 0

@@ -7,7 +7,7 @@ events'; transaction, receipt and event are leaves under them; the statement rep
 the event's fields and the call's. Nothing is taken from a node, a clock or a network.
 
 Holds while the validators are those of the genesis; a header that names another set
-is refused (proofs over changes of the set come with light clients).
+is refused (``tools.light`` follows changes of the set, with a node's help).
 Sources: docs/protocol.md; vm/contracts/README.md for the event and the methods.
 """
 
@@ -39,6 +39,7 @@ from primitives.merkle import verify_proof
 from primitives.params import compute_epoch
 from primitives.transaction import Transaction, decode_transaction, verify_transaction
 from tools.certificate.document import CertificateDocument, Leaf, parse_document
+from tools.light.answers import is_same
 
 CONTRACT = "retirement"
 EVENT_NAME = "Retired"
@@ -83,7 +84,7 @@ def verify_certificate_file(document: object, genesis: Genesis) -> VerifiedRetir
     statement = make_statement(
         event, header, _find_purpose(content.call, transaction, receipt, event)
     )
-    if not _is_same(content.retirement, statement):
+    if not is_same(content.retirement, statement):
         raise _refuse(
             "statement",
             "the statement is not what the chain holds",
@@ -247,25 +248,12 @@ def _expect(value: Any, kind: type) -> Any:
     return value
 
 
-def _is_same(stated: Any, proven: Any) -> bool:
-    """Whether two JSON values are equal in type too: in Python True == 1 and 1.0 == 1."""
-    if type(stated) is not type(proven):
-        return False
-    if isinstance(stated, dict):
-        return stated.keys() == proven.keys() and all(
-            _is_same(stated[name], proven[name]) for name in proven
-        )
-    if isinstance(stated, list):
-        return len(stated) == len(proven) and all(map(_is_same, stated, proven))
-    return bool(stated == proven)
-
-
 def _find_differences(stated: Any, proven: dict[str, Any]) -> list[str]:
     names = set(stated) | set(proven)
     return sorted(
         str(name)
         for name in names
-        if name not in stated or name not in proven or not _is_same(stated[name], proven[name])
+        if name not in stated or name not in proven or not is_same(stated[name], proven[name])
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from primitives.block import (
     EXECUTION_RESULT,
     HEADER,
+    HEADER_VERSION,
     RECEIPT,
     ExecutionResult,
     Header,
@@ -27,7 +28,7 @@ from primitives.genesis import Genesis, compute_chain_id
 from primitives.limits import HASH_BYTES
 from primitives.merkle import verify_proof
 from primitives.params import compute_epoch
-from primitives.transaction import Transaction, decode_transaction, verify_transaction
+from primitives.transaction import Transaction, decode_transaction, is_signature_valid
 from primitives.validators import ValidatorSet
 from tools.client.results import Json, get_integer, get_list, get_member, get_object
 from tools.client.wire import from_hex
@@ -57,7 +58,7 @@ def verify_transaction_answer(
     header: Header = _decode(HEADER, proof, "headerEncoded")
     execution: ExecutionResult = _decode(EXECUTION_RESULT, proof, "executionEncoded")
     certificate: Certificate = _decode(CERTIFICATE, proof, "certificateEncoded")
-    _check_commit(header, execution, certificate, genesis, validators or genesis.validators)
+    verify_commit(header, execution, certificate, genesis, validators or genesis.validators)
     transaction = _check_transaction(answer, proof, header, index)
     receipt: Receipt = _decode(RECEIPT, proof, "receiptEncoded")
     if not verify_proof(
@@ -73,13 +74,19 @@ def verify_transaction_answer(
     return VerifiedTransaction(transaction, receipt, header, execution, certificate)
 
 
-def _check_commit(
+def verify_commit(
     header: Header,
     execution: ExecutionResult,
     certificate: Certificate,
     genesis: Genesis,
     validators: ValidatorSet,
 ) -> None:
+    """Check that ``validators``, the set of that height, certified header and result.
+
+    Raises ProofError naming the first thing that is wrong.
+    """
+    if header.version != HEADER_VERSION or header.height < 1:
+        raise ProofError("unknown header version, or no block's height", code="proof-header")
     chain_id = compute_chain_id(genesis)
     epoch = compute_epoch(header.height, genesis.params.epoch_blocks)
     if header.chain_id != chain_id or header.epoch != epoch:
@@ -97,11 +104,14 @@ def _check_commit(
 
 def _check_transaction(answer: Json, proof: Json, header: Header, index: int) -> Transaction:
     try:
-        transaction = verify_transaction(
-            decode_transaction(from_hex(get_member(answer, "encoded")))
-        )
+        received = decode_transaction(from_hex(get_member(answer, "encoded")))
     except CodecError as error:
-        raise ProofError(f"the transaction does not decode: {error}") from None
+        raise ProofError(
+            f"the transaction does not decode: {error}", code="proof-transaction"
+        ) from None
+    if not is_signature_valid(received):
+        raise ProofError("bad transaction signature", code="proof-transaction")
+    transaction = Transaction(received.id, received.body, received.encoded)
     if from_hex(get_member(answer, "id"), HASH_BYTES) != transaction.id:
         raise ProofError("the transaction has another id", code="proof-transaction")
     if not verify_proof(

@@ -1,7 +1,8 @@
 """Keeps the indexes behind the chain, at their own pace, on their own thread.
 
 Nothing waits for it: consensus never, RPC look-ups by id never; ``indexHeight`` is
-public. After a restart it goes on from the height that the indexes hold.
+public. After a restart it goes on from the height that the indexes hold; when they were
+damaged and made anew (``node.indexes``), from the first block.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
+from node.indexes import Indexes
 from node.metrics import Metrics
 from node.notify import Notifier
+from primitives.transaction import decode_transaction
 from storage.chain import ChainStore
 from storage.errors import StorageError
-from storage.indexes import IndexStore
 
 BLOCKS_TOGETHER = 16
 """Blocks indexed before the loop looks whether the node stops."""
@@ -23,7 +25,7 @@ class Indexer:
     """Owns the writing side of the indexes. ``run`` is its task."""
 
     def __init__(
-        self, chain: ChainStore, index: IndexStore, notifier: Notifier, metrics: Metrics
+        self, chain: ChainStore, index: Indexes, notifier: Notifier, metrics: Metrics
     ) -> None:
         self._chain = chain
         self._index = index
@@ -62,6 +64,11 @@ class Indexer:
             block = self._chain.get_block(height)
             if block is None:
                 raise StorageError("the chain has no such block", code="no-block", height=height)
+            transactions = [decode_transaction(encoded) for encoded in block.transactions]
             self._index.apply(
-                height, block, self._chain.get_receipts(height), self._chain.get_events(height)
+                height,
+                block,
+                self._chain.get_receipts(height),
+                self._chain.get_events(height),
+                transactions,
             )

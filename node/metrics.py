@@ -57,6 +57,7 @@ class Metrics:
         self.gas = self._counter("gas_total", "Gas of committed blocks")
         self.committed = self._counter("transactions_committed_total", "By outcome", "status")
         self.index_height = self._gauge("index_height", "Height of the indexes")
+        self.index_rebuilds = self._counter("index_rebuilds_total", "Damaged indexes made anew")
         self.database_bytes = self._gauge("database_bytes", "Size of the data folder")
 
     def _add_transactions(self) -> None:

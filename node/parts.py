@@ -24,6 +24,7 @@ from node.config import NodeConfig, PeerSection
 from node.driver import Driver
 from node.execution import ExecutionWorker, apply_genesis
 from node.indexer import Indexer
+from node.indexes import Indexes
 from node.journal import SIGNER_FILE, Journal
 from node.links import Links
 from node.mempool import IdCache, Mempool, MempoolLimits
@@ -41,7 +42,6 @@ from primitives.genesis import Genesis, compute_chain_id
 from primitives.hashing import Address, Hash
 from primitives.keys import PrivateKey
 from storage.chain import ChainStore
-from storage.indexes import IndexStore
 from vm.machine import Machine
 
 CHAIN_FOLDER = "chain"
@@ -60,7 +60,7 @@ class Parts:
     clock: Clock
     metrics: Metrics
     chain: ChainStore
-    index: IndexStore
+    index: Indexes
     journal: Journal
     state: CommittedState
     mempool: Mempool
@@ -88,7 +88,7 @@ class Parts:
 class _Stores:
     journal: Journal
     chain: ChainStore
-    index: IndexStore
+    index: Indexes
     state: CommittedState
     worker: ExecutionWorker
 
@@ -116,7 +116,7 @@ def _open_stores(
     chain = stack.enter_context(ChainStore.open(data / CHAIN_FOLDER, chain_id))
     machine = Machine(genesis.params.vm_version)
     apply_genesis(chain, machine, genesis)
-    index = IndexStore.open(data / INDEX_FOLDER, chain_id)
+    index = Indexes(data / INDEX_FOLDER, chain_id, metrics)
     stack.callback(index.close)
     state = CommittedState.open(chain, journal)
     stack.callback(state.close)

@@ -246,6 +246,13 @@ class Gossip:
             lane, item = found
             lane.store.judge(item, Verdict.IGNORED)
 
+    def release(self, topic: Topic, before: float) -> None:
+        """The payloads of ``topic`` that came before then are of no use to anyone any more.
+
+        They are neither announced nor served again, and never delivered a second time.
+        """
+        self._lanes[topic].store.release_before(before)
+
     def tick(self, now: float) -> list[Action]:
         """Time passes; call about every 100 ms."""
         actions: list[Action] = []

@@ -132,6 +132,14 @@ class ItemStore:
                 break
             self._forget_oldest()
 
+    def release_before(self, time: float) -> None:
+        """Drop the payloads that came before ``time``; their ids stay known."""
+        while self._held:
+            item = next(iter(self._held.values()))
+            if item.seen_at >= time:
+                break
+            self._release(item)
+
     def forget_peer(self, peer: Address) -> None:
         """A link is gone: on its return the peer is told again."""
         for item in self._held.values():

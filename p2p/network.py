@@ -432,6 +432,7 @@ class Network:
             bytes_in=peer.bytes_in + (link.bytes_in if link else 0),
             bytes_out=peer.bytes_out + (link.bytes_out if link else 0),
             queued_bytes=link.outbox.queued_bytes if link else 0,
+            lane_bytes=link.outbox.lane_bytes if link else (0, 0, 0),
             dropped_frames=peer.dropped_frames
             + (link.dropped_in + link.outbox.dropped if link else 0),
             connects=peer.connects,

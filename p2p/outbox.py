@@ -26,12 +26,13 @@ class Push(Enum):
 class Outbox:
     """Three bounded queues. ``bounds`` are bytes for each lane."""
 
-    __slots__ = ("_bounds", "_current", "_offset", "_queues", "dropped", "sizes")
+    __slots__ = ("_bounds", "_current", "_lane", "_offset", "_queues", "dropped", "sizes")
 
     def __init__(self, bounds: tuple[int, int, int]) -> None:
         self._bounds = bounds
         self._queues: tuple[deque[bytes], ...] = (deque(), deque(), deque())
         self._current: bytes | None = None
+        self._lane = Lane.CONSENSUS
         self._offset = 0
         self.sizes = [0, 0, 0]
         self.dropped = 0
@@ -39,8 +40,15 @@ class Outbox:
     @property
     def queued_bytes(self) -> int:
         """Bytes of whole frames that wait, with the rest of the one being written."""
-        rest = len(self._current) - self._offset if self._current is not None else 0
-        return sum(self.sizes) + rest
+        return sum(self.lane_bytes)
+
+    @property
+    def lane_bytes(self) -> tuple[int, int, int]:
+        """The same for each lane."""
+        sizes = list(self.sizes)
+        if self._current is not None:
+            sizes[self._lane] += len(self._current) - self._offset
+        return sizes[0], sizes[1], sizes[2]
 
     def push(self, lane: Lane, frame: bytes) -> Push:
         """Queue an encoded frame. A full transactions lane drops its oldest frames."""
@@ -83,6 +91,7 @@ class Outbox:
             if self._queues[lane]:
                 self._current = self._queues[lane].popleft()
                 self.sizes[lane] -= len(self._current)
+                self._lane = lane
                 self._offset = 0
                 return True
         return False

@@ -70,6 +70,8 @@ class PeerInfo:
     bytes_in: int
     bytes_out: int
     queued_bytes: int
+    lane_bytes: tuple[int, int, int]
+    """The same for each lane of its link, in their order (``frames.Lane``)."""
     dropped_frames: int
     """Frames we did not send (full queue) or did not take (rate limit)."""
     connects: int

@@ -18,6 +18,7 @@ from node.rpc.transactions import dump_cursor, parse_cursor
 from node.rpc.views import Views
 from primitives.hashing import Address
 from storage.errors import CursorError
+from storage.indexes import IndexStore
 
 _T = TypeVar("_T")
 
@@ -37,10 +38,10 @@ class SearchMethods:
         cursor, limit = _parse_optional(params["cursor"]), params["limit"]
         if sender is not None:
             page = await self._run(
-                lambda: self._index.find_by_sender(Address(sender), cursor, limit)
+                lambda index: index.find_by_sender(Address(sender), cursor, limit)
             )
         else:
-            page = await self._run(lambda: self._index.find_by_contract(contract, cursor, limit))
+            page = await self._run(lambda index: index.find_by_contract(contract, cursor, limit))
         items = [
             {
                 "id": to_hex(entry.id),
@@ -56,7 +57,7 @@ class SearchMethods:
     async def find_events(self, params: dict[str, Any], _client: Client) -> dict[str, Any]:
         cursor, limit = _parse_optional(params["cursor"]), params["limit"]
         contract, name = params["contract"], params["name"]
-        page = await self._run(lambda: self._index.find_events(contract, name, cursor, limit))
+        page = await self._run(lambda index: index.find_events(contract, name, cursor, limit))
         shown = await self._views.show_events([entry.event for entry in page.items])
         items = [
             {"height": entry.height, "index": entry.index, **event}
@@ -64,9 +65,10 @@ class SearchMethods:
         ]
         return {"items": items, "nextCursor": dump_cursor(page.next_cursor)}
 
-    async def _run(self, work: Callable[[], _T]) -> _T:
+    async def _run(self, query: Callable[[IndexStore], _T]) -> _T:
+        loop = asyncio.get_running_loop()
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._readers, work)
+            return await loop.run_in_executor(self._readers, self._index.search, query)
         except CursorError as error:
             raise invalid_params(f"cursor: {error}") from None
 

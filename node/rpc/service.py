@@ -17,6 +17,7 @@ from node.rpc.search import SearchMethods
 from node.rpc.subscriptions import SendNotification, Shared, SubscriptionCounter, Subscriptions
 from node.rpc.transactions import TransactionMethods
 from node.rpc.views import Views
+from p2p.frames import Lane
 
 READER_THREADS = 2
 
@@ -77,7 +78,9 @@ class RpcService:
         parts = self._parts
         metrics, peers = parts.metrics, parts.network.describe()
         metrics.peers.set(sum(peer.state == "connected" for peer in peers))
-        metrics.queue_bytes.labels("all").set(sum(peer.queued_bytes for peer in peers))
+        for lane in Lane:
+            waiting = sum(peer.lane_bytes[lane] for peer in peers)
+            metrics.queue_bytes.labels(lane.name.lower()).set(waiting)
         metrics.view.set(parts.driver.describe().view)
         metrics.height.set(parts.state.height)
         metrics.index_height.set(parts.index.index_height)

@@ -356,3 +356,33 @@ def test_limits_of_both_topics_forget_ids_long_after_anyone_announces_them() -> 
         assert topic.seen_age_s >= 5 * topic.store_age_s
         assert topic.grace_s > topic.repair_s
     assert Hash(VOTE_ID) == VOTE_ID
+
+
+def test_what_is_released_is_neither_announced_nor_served_nor_delivered_again() -> None:
+    gossip = make_gossip(ALICE, BOB)
+    for number, now in ((1, 1.0), (2, 2.0)):
+        vote = b"vote %d" % number
+        assert gossip.on_message(ALICE, FrameKind.GOSSIP_CONSENSUS, vote, now)
+        gossip.accept(compute_item_id(Topic.CONSENSUS, vote), now)
+    old, young = (compute_item_id(Topic.CONSENSUS, b"vote %d" % number) for number in (1, 2))
+    gossip.release(Topic.CONSENSUS, 2.0)
+    announced = b"".join(
+        payload
+        for tick in range(20)
+        for _, payload in get_sends(gossip.tick(3.0 + tick / 4), FrameKind.CONSENSUS_ANNOUNCE)
+    )
+    assert young in announced
+    assert old not in announced
+    served = gossip.on_message(BOB, FrameKind.CONSENSUS_PULL, old + young, 9.0)
+    assert get_sends(served, FrameKind.GOSSIP_CONSENSUS) == [(BOB, b"vote 2")]
+    again = gossip.on_message(BOB, FrameKind.GOSSIP_CONSENSUS, b"vote 1", 9.5)
+    assert not [action for action in again if isinstance(action, Deliver)]
+
+
+def test_release_of_one_topic_leaves_the_other() -> None:
+    gossip = make_gossip(ALICE, BOB)
+    push(gossip, ALICE)
+    gossip.accept(BATCH_ID, 1.0)
+    gossip.release(Topic.CONSENSUS, 100.0)
+    served = gossip.on_message(BOB, FrameKind.TX_PULL, BATCH_ID, 1.5)
+    assert get_sends(served, FrameKind.TX_BATCH) == [(BOB, b"batch")]

@@ -31,6 +31,19 @@ def test_a_begun_frame_is_finished_before_a_vote() -> None:
     assert outbox.pop(30) == b""
 
 
+def test_bytes_are_counted_by_lane_with_the_rest_of_a_begun_frame() -> None:
+    outbox = Outbox((1000, 1000, 1000))
+    outbox.push(Lane.TRANSACTIONS, b"t" * 30)
+    outbox.push(Lane.BLOCKS, b"b" * 20)
+    assert outbox.lane_bytes == (0, 20, 30)
+    outbox.pop(25)
+    outbox.push(Lane.CONSENSUS, b"v")
+    assert outbox.lane_bytes == (1, 0, 25)
+    assert outbox.queued_bytes == 26
+    outbox.pop(1000)
+    assert outbox.lane_bytes == (0, 0, 0)
+
+
 def test_a_flood_of_transactions_takes_no_room_from_votes() -> None:
     outbox = Outbox(BOUNDS)
     for _ in range(100):

@@ -1,0 +1,218 @@
+"""Indexes on real LevelDB files that are damaged: named, removed, built again from blocks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from node.indexer import Indexer
+from node.indexes import REBUILDS_MAX, Indexes
+from node.metrics import Metrics
+from node.notify import Notifier
+from storage.chain import ChainStore
+from storage.errors import DatabaseCorruptedError, WrongChainError
+from storage.indexes import IndexStore
+from storage.memory import MemoryStore
+from tests.unit.storage.chainkit import (
+    CHAIN_ID,
+    KEYS,
+    BlockPlan,
+    commit_genesis,
+    make_record,
+    make_transaction,
+)
+
+BLOCKS, PER_BLOCK = 12, 20
+SENDER = KEYS[0].public_key
+
+
+@pytest.fixture(scope="module")
+def chain() -> Iterator[ChainStore]:
+    with ChainStore.open(MemoryStore(), CHAIN_ID) as opened:
+        commit_genesis(opened, {})
+        for height in range(BLOCKS):
+            transactions = [
+                make_transaction(height * PER_BLOCK + i, "units", 0) for i in range(PER_BLOCK)
+            ]
+            opened.commit(make_record(opened, BlockPlan(transactions)))
+        yield opened
+
+
+def fill(chain: ChainStore, indexes: Indexes, metrics: Metrics) -> None:
+    """Let a real indexer run until the indexes hold the whole chain."""
+
+    async def main() -> None:
+        indexer = Indexer(chain, indexes, Notifier(10), metrics)
+        task = asyncio.create_task(indexer.run())
+        try:
+            async with asyncio.timeout(20):
+                while indexes.index_height < BLOCKS and not task.done():
+                    await asyncio.sleep(0.01)
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
+            indexer.close()
+
+    asyncio.run(main())
+
+
+def count(indexes: Indexes) -> int:
+    page = indexes.search(lambda index: index.find_by_sender(SENDER, None, 1_000))
+    return len(page.items)
+
+
+def get_rebuilds(metrics: Metrics) -> float | None:
+    return metrics.registry.get_sample_value("carbonode_index_rebuilds_total")
+
+
+def find(folder: Path, pattern: str) -> Path:
+    return max(folder.glob(pattern), key=lambda path: path.stat().st_size)
+
+
+def flip(path: Path, offset: int) -> None:
+    with path.open("r+b") as file:
+        file.seek(offset)
+        byte = file.read(1)[0]
+        file.seek(offset)
+        file.write(bytes([byte ^ 0x40]))
+
+
+@pytest.fixture
+def folder(chain: ChainStore, tmp_path: Path) -> Path:
+    """A closed, complete index with a table file and a log."""
+    path = tmp_path / "index"
+    metrics = Metrics()
+    indexes = Indexes(path, CHAIN_ID, metrics)
+    fill(chain, indexes, metrics)
+    assert count(indexes) == BLOCKS * PER_BLOCK
+    indexes.close()
+    IndexStore.open(path, CHAIN_ID).close()  # the log becomes a table
+    return path
+
+
+DAMAGES: dict[str, Callable[[Path], None]] = {
+    "a table is gone": lambda folder: find(folder, "*.ldb").unlink(),
+    "a table's index is flipped": lambda folder: flip(
+        find(folder, "*.ldb"), find(folder, "*.ldb").stat().st_size - 60
+    ),
+    "the manifest is flipped": lambda folder: flip(find(folder, "MANIFEST-*"), 12),
+    "the manifest is gone": lambda folder: find(folder, "MANIFEST-*").unlink(),
+    "CURRENT is gone": lambda folder: (folder / "CURRENT").unlink(),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_an_index_found_damaged_at_the_start_is_built_again(
+    chain: ChainStore,
+    folder: Path,
+    damage: Callable[[Path], None],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    (folder / "lost").mkdir()
+    damage(folder)
+    metrics = Metrics()
+    with caplog.at_level(logging.ERROR, "carbonode.indexes"):
+        indexes = Indexes(folder, CHAIN_ID, metrics)
+    assert [record.fields["folder"] for record in caplog.records] == [folder]  # type: ignore[attr-defined]  # ours
+    assert (indexes.index_height, get_rebuilds(metrics)) == (0, 1.0)
+    fill(chain, indexes, metrics)
+    assert count(indexes) == BLOCKS * PER_BLOCK
+    indexes.close()
+
+
+def test_damage_that_a_search_meets_is_raised_once_and_repaired(
+    chain: ChainStore, folder: Path
+) -> None:
+    metrics = Metrics()
+    indexes = Indexes(folder, CHAIN_ID, metrics)
+    flip(find(folder, "*.ldb"), 2_000)
+    with pytest.raises(DatabaseCorruptedError):
+        count(indexes)
+    assert (indexes.index_height, get_rebuilds(metrics)) == (0, 1.0)
+    fill(chain, indexes, metrics)
+    assert count(indexes) == BLOCKS * PER_BLOCK
+    indexes.close()
+
+
+def test_a_search_under_way_ends_before_its_files_are_removed(
+    chain: ChainStore, folder: Path
+) -> None:
+    metrics = Metrics()
+    indexes = Indexes(folder, CHAIN_ID, metrics)
+    is_in, may_go_on, seen = threading.Event(), threading.Event(), []
+
+    def query_slowly(index: IndexStore) -> None:
+        is_in.set()
+        assert may_go_on.wait(10)
+        seen.append((folder / "CURRENT").exists() and index.find_events("no", None, None, 1).items)
+
+    def meet_damage(_: IndexStore) -> None:
+        raise DatabaseCorruptedError("met")
+
+    slow = threading.Thread(target=indexes.search, args=(query_slowly,))
+    slow.start()
+    assert is_in.wait(10)
+
+    def repair() -> None:
+        with pytest.raises(DatabaseCorruptedError):
+            indexes.search(meet_damage)
+
+    repairing = threading.Thread(target=repair)
+    repairing.start()
+    repairing.join(0.1)
+    assert repairing.is_alive()
+    may_go_on.set()
+    slow.join(10)
+    repairing.join(10)
+    assert seen == [()]
+    assert indexes.index_height == 0
+    indexes.close()
+
+
+def test_many_who_meet_the_same_damage_repair_it_once(folder: Path) -> None:
+    metrics = Metrics()
+    indexes = Indexes(folder, CHAIN_ID, metrics)
+    together = threading.Barrier(4)
+
+    def meet_damage(_: IndexStore) -> None:
+        together.wait(10)
+        raise DatabaseCorruptedError("met")
+
+    def search() -> None:
+        with pytest.raises(DatabaseCorruptedError):
+            indexes.search(meet_damage)
+
+    threads = [threading.Thread(target=search) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert get_rebuilds(metrics) == 1.0
+    indexes.close()
+
+
+def test_a_disk_that_damages_the_indexes_again_and_again_is_not_hidden(folder: Path) -> None:
+    metrics = Metrics()
+    indexes = Indexes(folder, CHAIN_ID, metrics)
+
+    def meet_damage(_: IndexStore) -> None:
+        raise DatabaseCorruptedError("met")
+
+    for _ in range(REBUILDS_MAX + 1):
+        with pytest.raises(DatabaseCorruptedError):
+            indexes.search(meet_damage)
+    assert get_rebuilds(metrics) == REBUILDS_MAX
+    indexes.close()
+
+
+def test_an_index_of_another_chain_is_refused_and_kept(folder: Path) -> None:
+    files = sorted(folder.glob("*.ldb"))
+    other = type(CHAIN_ID)(b"\x07" * 32)
+    with pytest.raises(WrongChainError):
+        Indexes(folder, other, Metrics())
+    assert sorted(folder.glob("*.ldb")) == files

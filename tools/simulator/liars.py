@@ -29,6 +29,7 @@ from consensus.rules import HeightRules
 from primitives.block import compute_header_hash
 from primitives.certificate import Certificate, Phase
 from primitives.hashing import ZERO_HASH, Hash, TransactionId
+from tools.simulator.coverage import Coverage
 from tools.simulator.node import SimNode, compute_execution
 
 
@@ -36,6 +37,7 @@ class LiarWorld(Protocol):
     """What a liar knows of the world."""
 
     chain_id: Hash
+    coverage: Coverage | None
 
 
 Behaviour = Callable[["Liar", int, Message], list[Message]]
@@ -48,7 +50,7 @@ class Liar:
         self, world: LiarWorld, node: SimNode, names: Sequence[str], rng: random.Random
     ) -> None:
         self._world, self.node, self.rng = world, node, rng
-        self._behaviours = [BEHAVIOURS[name] for name in names]
+        self._names = tuple(names)
         self._masks: dict[tuple[int, int], int] = {}
 
     @property
@@ -81,8 +83,11 @@ class Liar:
     def rewrite(self, target: int, data: bytes) -> list[bytes]:
         """Return what really leaves for ``target``."""
         messages = [decode_message(data)]
-        for behaviour in self._behaviours:
-            messages = [out for item in messages for out in behaviour(self, target, item)]
+        for name in self._names:
+            told = [out for item in messages for out in BEHAVIOURS[name](self, target, item)]
+            if self._world.coverage is not None and told != messages:
+                self._world.coverage.count("liar", name)
+            messages = told
         return [encode_message(item) for item in messages]
 
     def compute_exec(self, block_hash: Hash) -> Hash:
@@ -246,6 +251,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "withholder": _honest_words,
     "confidant": _confidant,
     "forker": _forker,
+    "twins": _honest_words,
 }
 
 

@@ -8,9 +8,8 @@ last-signed record of one Persist.
 from __future__ import annotations
 
 import hashlib
+import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Protocol
 
 from consensus.effects import (
     Accuse,
@@ -37,81 +36,14 @@ from consensus.effects import (
 from consensus.recovery import RECORD, recover
 from consensus.replica import Replica, ReplicaConfig
 from consensus.rules import HeightRules, check_content, check_successor
-from consensus.signing import INITIAL_LAST_SIGNED
 from primitives.certificate import Certificate, verify_certificate
 from primitives.errors import ProofError
-from primitives.hashing import Address, Hash, TransactionId
-from tools.simulator.checks import Checker
+from primitives.hashing import Hash, TransactionId
+from tools.simulator.chain import Chain
+from tools.simulator.disk import CrashError, Disk
 
 SYNC_BLOCKS_MAX = 16
 RETRY_MS = 300
-REPLICA_TYPE = type[Replica]
-
-
-class CrashError(Exception):
-    """The simulated machine died at this instruction."""
-
-
-class Chain(Protocol):
-    """What a node needs of the simulated world."""
-
-    now: int
-    checker: Checker
-    chain_id: Hash
-    replica_type: REPLICA_TYPE
-
-    def send(self, source: int, target: int, kind: str, payload: object) -> None:
-        """Send over the simulated network."""
-        ...
-
-    def after(self, delay_ms: int, action: Callable[[], None]) -> None:
-        """Call ``action`` later."""
-        ...
-
-    def get_links(self, number: int) -> tuple[int, ...]:
-        """Return the nodes with a link to this one."""
-        ...
-
-    def is_gossiping(self) -> bool:
-        """Whether messages must be handed on."""
-        ...
-
-    def random_int(self, low: int, high: int) -> int:
-        """Draw from low to high, both included."""
-        ...
-
-    def make_tip(
-        self, height: int, block_hash: Hash, exec_hash: Hash, time_ms: int,
-        certificate: Certificate | None,
-    ) -> CommittedTip:  # fmt: skip
-        """Return the tip with the sets that are in force there."""
-        ...
-
-    def get_node_index(self, address: Address) -> int:
-        """Return the node that owns a key."""
-        ...
-
-    def get_addresses(self) -> list[Address]:
-        """Return all nodes' keys."""
-        ...
-
-    def check(self, public_key: bytes, message: bytes, signature: bytes) -> bool:
-        """Verify one signature."""
-        ...
-
-    def note(self, node: int, what: str, detail: object) -> None:
-        """Write a line of history, if there is one."""
-        ...
-
-
-@dataclass(slots=True)
-class Disk:
-    """What survives a crash."""
-
-    records: list[bytes] = field(default_factory=list)
-    last_signed: bytes | None = INITIAL_LAST_SIGNED
-    bodies: dict[Hash, tuple[TransactionId, ...]] = field(default_factory=dict)
-    blocks: list[tuple[Proposal, Certificate, Hash]] = field(default_factory=list)
 
 
 def compute_execution(block_hash: Hash, previous: Hash) -> Hash:
@@ -122,11 +54,14 @@ def compute_execution(block_hash: Hash, previous: Hash) -> Hash:
 class SimNode:
     """A node. ``outgoing`` is the liars' hook: what really leaves for each message."""
 
-    def __init__(self, world: Chain, index: int, key: Signer, genesis: CommittedTip) -> None:
+    def __init__(
+        self, world: Chain, index: int, key: Signer, genesis: CommittedTip, rng: random.Random
+    ) -> None:
         self.world, self.index, self.key = world, index, key
         self.genesis = genesis
         self.skew_ms = 0
-        self.disk = Disk()
+        self.next_skew_ms: int | None = None
+        self.disk = Disk(rng)
         self.up = False
         self.life = 0
         self.steps_left: int | None = None
@@ -161,12 +96,22 @@ class SimNode:
     def start(self) -> None:
         """Start, or start again from what the disk holds."""
         world, disk = self.world, self.disk
+        if self.life and (lost := disk.lose()):
+            self._count_fault(f"lost {lost}")
+            world.note(self.index, "lost", lost)
+        if self.next_skew_ms is not None:
+            # A process counts on from its start: a jump of the wall clock is seen by the next one.
+            self.skew_ms, self.next_skew_ms = self.next_skew_ms, None
         self.up, self.life, self.steps_left = True, self.life + 1, None
         self.pool, self._timers, self._asked = {}, {}, None
         self._queue, self._busy, self._evidence = [], False, []
         self._proposals, self._handed_on = {}, {}
         self.tip = self._read_tip()
-        recovered = recover(world.chain_id, self.tip, disk.records, disk.last_signed)
+        records, found = disk.replay()
+        if found:
+            self._count_fault(f"vote log {found.split()[0].strip(',')}")
+            world.note(self.index, "vote log", found)
+        recovered = recover(world.chain_id, self.tip, records, disk.last_signed)
         config = ReplicaConfig(world.chain_id, self.key, check=world.check)
         self.replica = world.replica_type(config, self.tip, recovered)
         self.feed(lambda: self.replica.start(self.clock))
@@ -212,6 +157,8 @@ class SimNode:
         try:
             while self._queue:
                 for effect in self._queue.pop(0)():
+                    if self.world.coverage is not None:
+                        self.world.coverage.see_effect(effect)
                     if self.on_effect is None or self.on_effect(effect):
                         self._handlers[type(effect)](effect)
         except CrashError:
@@ -225,13 +172,32 @@ class SimNode:
             if self.steps_left < 0:
                 raise CrashError
 
+    def _need_room(self) -> None:
+        """A full disk stops the node; a supervisor starts it again and again."""
+        if self.disk.is_full(self.world.now):
+            self._count_fault("full disk")
+            self.down_ms = self.world.random_int(50, 600)
+            raise CrashError
+
+    def _count_fault(self, name: str) -> None:
+        if self.world.coverage is not None:
+            self.world.coverage.count("fault", name)
+
     def _persist(self, effect: Persist) -> None:
-        self._tick()
-        self.disk.records.extend(effect.records)
+        height = RECORD.decode(effect.records[0]).height if effect.records else 0
+        try:
+            self._tick()
+        except CrashError:
+            if self.disk.tear(effect.records, height):
+                self._count_fault("torn append")
+            raise
+        self._need_room()
+        self.disk.append(effect.records, height)
         if effect.body is not None:
             self.disk.bodies[effect.body] = self._proposals[effect.body].transaction_ids
         self._tick()
         if effect.last_signed is not None:
+            self._need_room()
             self.disk.last_signed = effect.last_signed
 
     def _broadcast(self, effect: Broadcast) -> None:
@@ -310,6 +276,7 @@ class SimNode:
 
     def _commit(self, effect: Commit) -> None:
         self._tick()
+        self._need_room()
         result = compute_execution(effect.proposal.block_hash, self.tip.exec_hash)
         self._write(effect.proposal, effect.certificate, result)
         self._tick()
@@ -334,10 +301,7 @@ class SimNode:
         self._asked = None
         for item in proposal.transaction_ids:
             self.pool.pop(item, None)
-        self.disk.records = [
-            item for item in self.disk.records if RECORD.decode(item).height > header.height
-        ]
-        self.disk.bodies.clear()
+        self.disk.forget_below(header.height + 1)
         self._proposals.clear()
         if self.pool:
             self.later(0, self.say_waiting)
@@ -453,6 +417,8 @@ class SimNode:
         before = self.tip.height
         for proposal, certificate, _ in payload:
             if proposal.header.height == self.tip.height + 1:
+                if self.disk.is_full(self.world.now):
+                    break
                 if not self._is_final(proposal, certificate):
                     return
                 self._write(proposal, certificate, certificate.exec_hash)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, replace
 
+from tools.simulator.disk import DiskFaults
+
 LIARS = (
     "silent",
     "equivocator",
@@ -32,7 +34,16 @@ PROFILES = (
     "ring",
     "splits",
     "forks",
+    "twins",
+    "disks",
+    "restarts",
+    "links",
+    "storm",
 )
+
+
+WORSE = ("twins", "disks", "restarts", "links", "storm")
+"""Profiles with dice of their own, so that the seeds of the others keep their plans."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +68,33 @@ class Plan:
     idle: bool
     """No transactions: only empty blocks."""
     rotate: bool
+    """The set's order changes with each epoch."""
     skew_ms: tuple[int, ...]
     """How far each node's clock is off."""
     ring: bool
     """Links to two neighbours only: everything else is handed on."""
-    """The set's order changes with each epoch."""
+    torn: bool = False
+    """A crash in the middle of an append to the vote log leaves part of its frame."""
+    disk_losses: tuple[tuple[int, str], ...] = ()
+    """(node, what its disk loses at its first restart: see DiskFaults)."""
+    full_disks: tuple[tuple[int, int, int], ...] = ()
+    """(from, to, node): no room on that node's disk."""
+    bad_links: tuple[tuple[int, int, int, int, int], ...] = ()
+    """(from, to, source, target, ms): so much slower in that direction; below 0: cut."""
+    clock_jumps: tuple[tuple[int, int, int], ...] = ()
+    """(at, node, ms): the node starts again with a clock that is so far off."""
+
+    def make_disk_faults(self, node: int, start_ms: int) -> DiskFaults:
+        """Return what befalls that node's disk, in the time of the run."""
+        return DiskFaults(
+            self.torn,
+            dict(self.disk_losses).get(node, ""),
+            tuple(
+                (start_ms + start, start_ms + end)
+                for start, end, owner in self.full_disks
+                if owner == node
+            ),
+        )
 
 
 def make_plan(seed: int, validators: int, profile: str) -> Plan:
@@ -96,6 +129,8 @@ def make_plan(seed: int, validators: int, profile: str) -> Plan:
     if profile == "partitions" or (mixed and rng.random() < 0.4):
         plan = replace(plan, partitions=_make_partitions(rng, plan))
     faulty = (validators - 1) // 3
+    if profile in WORSE:
+        return _make_worse(random.Random(f"worse/{seed}/{validators}/{profile}"), plan, profile)
     if profile in ("crashes", "lost-record") or (mixed and rng.random() < 0.5):
         plan = replace(plan, crashes=_make_crashes(rng, plan))
     if profile == "lost-record":
@@ -183,3 +218,113 @@ def _make_crashes(rng: random.Random, plan: Plan) -> tuple[tuple[int, int, int, 
             for node in range(plan.validators)
         ]
     return tuple(sorted(crashes))
+
+
+def _make_worse(rng: random.Random, plan: Plan, profile: str) -> Plan:
+    """One of the later profiles; "storm" is all of them at once, within f faulty nodes."""
+    storm = profile == "storm"
+    faulty = (plan.validators - 1) // 3
+    if rng.random() < 0.6:
+        plan = replace(
+            plan, loss=rng.choice((2, 10, 30)), repeat=rng.choice((0, 5)),
+            delay_ms_max=rng.choice((20, 200, 900)),
+        )  # fmt: skip
+    bad = rng.sample(range(plan.validators), faulty)
+    liars = bad[: rng.randint(0, faulty)] if storm else bad if profile == "twins" else []
+    if profile == "restarts" and rng.random() < 0.3:
+        liars = bad
+    twins = profile == "twins" or (storm and rng.random() < 0.5)
+    named: dict[int, tuple[str, ...]] = {liar: (rng.choice(LIARS),) for liar in sorted(liars)}
+    if twins and liars:
+        named[liars[0]] = ("twins",) if rng.random() < 0.7 else ("twins", rng.choice(LIARS))
+    plan = replace(plan, liars=named)
+    if storm or profile == "links" or (profile == "twins" and rng.random() < 0.5):
+        plan = _make_bad_links(rng, plan)
+    if storm or profile in ("links", "restarts"):
+        plan = replace(plan, clock_jumps=_make_clock_jumps(rng, plan, faulty))
+    if storm or profile == "disks" or (profile == "twins" and rng.random() < 0.3):
+        plan = replace(plan, crashes=_make_crashes(rng, plan), torn=rng.random() < 0.8)
+    if storm or profile == "restarts":
+        crashes = plan.crashes + _make_restarts(rng, plan, faulty)
+        plan = replace(plan, crashes=tuple(sorted(crashes)), torn=True)
+    if storm or profile == "disks":
+        plan = _make_disk_losses(rng, plan, bad[len(liars) :])
+    return plan
+
+
+def _make_restarts(
+    rng: random.Random, plan: Plan, faulty: int
+) -> tuple[tuple[int, int, int, int], ...]:
+    """More than f nodes die at once, some of them again and again; their disks are intact."""
+    crashes = []
+    for _ in range(rng.randint(1, 4)):
+        at = rng.randrange(0, plan.heal_at_ms)
+        size = rng.randint(faulty + 1, plan.validators)
+        for node in rng.sample(range(plan.validators), size):
+            again = rng.choice((1, 1, 3))
+            crashes += [
+                (at + 120 * turn, node, rng.randrange(20, 600), rng.randrange(0, 12))
+                for turn in range(again)
+            ]
+    return tuple(item for item in crashes if item[0] < plan.heal_at_ms)
+
+
+def _make_disk_losses(rng: random.Random, plan: Plan, victims: list[int]) -> Plan:
+    """Up to f disks lose what they held; any number of them is full for a while."""
+    losses = tuple(
+        (node, rng.choice(("log", "data", "all"))) for node in victims if rng.random() < 0.8
+    )
+    # Whoever loses its disk crashes at least once.
+    crashes = tuple(
+        (rng.randrange(0, plan.heal_at_ms), node, rng.randrange(50, 1_500), rng.randrange(0, 12))
+        for node, _ in losses
+    )
+    full = []
+    for _ in range(rng.choice((0, 1, 2, 4))):
+        start = rng.randrange(0, plan.heal_at_ms)
+        end = min(plan.heal_at_ms, start + rng.randrange(100, 3_000))
+        full.append((start, end, rng.randrange(plan.validators)))
+    return replace(
+        plan,
+        crashes=tuple(sorted(plan.crashes + crashes)),
+        disk_losses=losses,
+        full_disks=tuple(full),
+    )
+
+
+def _make_bad_links(rng: random.Random, plan: Plan) -> Plan:
+    """Single links cut or slow in one direction, and groups that part again and again."""
+    links = []
+    for _ in range(rng.randint(1, 2 * plan.validators)):
+        source, target = rng.sample(range(plan.validators), 2)
+        start = rng.randrange(0, plan.heal_at_ms)
+        end = min(plan.heal_at_ms, start + rng.randrange(200, 6_000))
+        links.append((start, end, source, target, rng.choice((-1, -1, 100, 700, 2_500))))
+    partitions: list[tuple[int, int, tuple[int, ...], bool]] = []
+    at, step = rng.randrange(0, plan.heal_at_ms), rng.choice((150, 600, 1_500))
+    while at < plan.heal_at_ms and len(partitions) < 12:
+        end = min(plan.heal_at_ms, at + step)
+        size = rng.randint(1, plan.validators - 1)
+        group = tuple(sorted(rng.sample(range(plan.validators), size)))
+        partitions.append((at, end, group, rng.random() < 0.5))
+        at = end
+    return replace(plan, bad_links=tuple(links), partitions=tuple(partitions))
+
+
+def _make_clock_jumps(
+    rng: random.Random, plan: Plan, faulty: int
+) -> tuple[tuple[int, int, int], ...]:
+    """Machines come back with another time; in the end each is within 0.3 s again.
+
+    Far off are f of them at most: a quorum in the future would make blocks of the future.
+    """
+    jumps = []
+    astray = rng.sample(range(plan.validators), faulty)
+    for _ in range(rng.randint(1, 3)):
+        at, node = rng.randrange(0, plan.heal_at_ms), rng.randrange(plan.validators)
+        far = rng.choice((-3_600_000, -5_000, 5_000, 3_600_000) if node in astray else (-900, 900))
+        jumps.append((at, node, far))
+        back = rng.randrange(at, plan.heal_at_ms)
+        jumps.append((back, node, rng.randint(-300, 300)))
+    # Stable: of two jumps of one node in one millisecond the one back comes last.
+    return tuple(sorted(jumps, key=lambda jump: jump[0]))

@@ -20,10 +20,12 @@ from primitives.hashing import ZERO_HASH, Address, Hash
 from primitives.params import ChainParams, compute_epoch
 from primitives.validators import Validator, ValidatorSet
 from tools.simulator.checks import Checker, ViolationError
+from tools.simulator.coverage import Coverage
 from tools.simulator.crypto import Registry
 from tools.simulator.liars import make_liar
 from tools.simulator.node import SimNode
 from tools.simulator.profiles import Plan, make_plan
+from tools.simulator.twins import Twins
 
 PARAMS = ChainParams(
     epoch_blocks=3,
@@ -55,8 +57,17 @@ class Result:
 class World:
     """One run."""
 
-    def __init__(self, seed: int, plan: Plan, replica_type: type[Replica], *, record: bool) -> None:
+    def __init__(
+        self,
+        seed: int,
+        plan: Plan,
+        replica_type: type[Replica],
+        *,
+        record: bool,
+        coverage: Coverage | None = None,
+    ) -> None:
         self.seed, self.plan, self.replica_type = seed, plan, replica_type
+        self.coverage = coverage
         self.now = START_MS
         self.chain_id = Hash(hashlib.sha256(b"simulated chain").digest())
         self._rng = random.Random(f"run/{seed}")
@@ -78,9 +89,18 @@ class World:
         self.honest = honest
         self.checker = Checker(self.chain_id, self.check, honest, plan.validators)
         genesis = self.make_tip(0, ZERO_HASH, ZERO_HASH, START_MS - 1_000, None)
-        self.nodes = [SimNode(self, number, key, genesis) for number, key in enumerate(keys)]
+        self.nodes = [
+            SimNode(self, number, key, genesis, random.Random(f"disk/{seed}/{number}"))
+            for number, key in enumerate(keys)
+        ]
         for node, skew_ms in zip(self.nodes, plan.skew_ms, strict=True):
             node.skew_ms = skew_ms
+            node.disk.faults = plan.make_disk_faults(node.index, START_MS)
+        self._twins = Twins(plan, random.Random(f"twins/{seed}"))
+        for liar, twin in self._twins.twins.items():
+            rng = random.Random(f"disk/{seed}/{twin}")
+            self.nodes.append(SimNode(self, twin, keys[liar], genesis, rng))
+            self._links.append(self._links[liar])
         for liar, behaviours in plan.liars.items():
             make_liar(self, self.nodes[liar], behaviours, random.Random(f"liar/{seed}/{liar}"))
 
@@ -146,23 +166,46 @@ class World:
 
     def send(self, source: int, target: int, kind: str, payload: object) -> None:
         """Send over the bad network."""
-        if target not in self._links[source]:
+        sender, links = source, self._links[source]
+        if target not in links:
             return
-        copies = 1
+        source = self._twins.get_owner(sender)
+        for copy in self._twins.find_targets(sender, target, self.now):
+            self._send_one(source, target, self.nodes[copy], kind, payload)
+
+    def _send_one(
+        self, source: int, target: int, node: SimNode, kind: str, payload: object
+    ) -> None:
+        copies, extra = 1, 0
         if not self._healed:
             if self._is_cut(source, target) or self._rng.random() * 100 < self.plan.loss:
                 return
+            found = self._find_extra_delay(source, target)
+            if found is None:
+                return
+            extra = found
             copies += self._rng.random() * 100 < self.plan.repeat
         longest = self.plan.delay_ms_max if not self._healed else min(40, self.plan.delay_ms_max)
-        node = self.nodes[target]
         for _ in range(copies):
-            delay = self._rng.randint(1, longest)
+            delay = self._rng.randint(1, longest) + extra
             self.after(delay, lambda: self._deliver(source, node, kind, payload))
 
     def _deliver(self, source: int, node: SimNode, kind: str, payload: object) -> None:
         if self._history is not None and node.up:
             self._history.append((self.now, node.index, f"<- {source} {kind}", payload))
+        if self.coverage is not None and node.up:
+            self.coverage.see_delivery(kind, payload)
         node.receive(source, kind, payload)
+
+    def _find_extra_delay(self, source: int, target: int) -> int | None:
+        """Return how slow the link is just now; None when it is cut in this direction."""
+        now, extra = self.now - START_MS, 0
+        for start, end, one, other, slow_ms in self.plan.bad_links:
+            if start <= now < end and (one, other) == (source, target):
+                if slow_ms < 0:
+                    return None
+                extra = max(extra, slow_ms)
+        return extra
 
     def _is_cut(self, source: int, target: int) -> bool:
         now = self.now - START_MS
@@ -186,6 +229,8 @@ class World:
             self.after(self._rng.randint(0, 50) + number, node.start)
         for at, number, down, steps in self.plan.crashes:
             self.after(at, self._make_crash(number, down, steps))
+        for at, number, skew_ms in self.plan.clock_jumps:
+            self.after(at, self._make_clock_jump(number, skew_ms))
         if self.plan.heal_at_ms:
             self.after(self.plan.heal_at_ms, self._heal)
         if not self.plan.idle:
@@ -247,6 +292,14 @@ class World:
 
         return crash
 
+    def _make_clock_jump(self, number: int, skew_ms: int) -> Callable[[], None]:
+        def jump() -> None:
+            node = self.nodes[number]
+            node.next_skew_ms = skew_ms
+            node.crash(100)
+
+        return jump
+
     def _inject(self) -> None:
         """A client hands a transaction to one node, which gossips it."""
         self._transactions += 1
@@ -296,10 +349,20 @@ def run_seed(
     replica_type: type[Replica] = Replica,
     *,
     record: bool = False,
+    coverage: Coverage | None = None,
 ) -> Result:
     """Run one seed; a run with a violation is repeated to write its history."""
     plan = make_plan(seed, validators, profile)
-    result = World(seed, plan, replica_type, record=record).run()
+    if coverage is not None:
+        coverage.see_plan(plan, profile)
+    result = World(seed, plan, replica_type, record=record, coverage=coverage).run()
     if result.violation and not record:
-        return World(seed, plan, replica_type, record=True).run()
+        return run_plan(seed, plan, replica_type, record=True)
     return result
+
+
+def run_plan(
+    seed: int, plan: Plan, replica_type: type[Replica] = Replica, *, record: bool = False
+) -> Result:
+    """Run any plan with the dice of a seed."""
+    return World(seed, plan, replica_type, record=record).run()

@@ -1,0 +1,140 @@
+"""What occurred in the runs, and what never did: one that never ran is a gap to close.
+
+What can occur is read from the code itself (kinds, effects, behaviours, and the reasons
+and error codes in the source of the consensus package), so a new path is expected at once.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import get_args
+
+import consensus
+from consensus.effects import Effect, Grade, Reject
+from consensus.messages import Kind
+from tools.simulator.profiles import PROFILES, Plan
+
+FAULTS = (
+    "torn append", "vote log cut", "vote log damaged", "lost log", "lost data", "lost all",
+    "full disk", "crash", "lost record", "clock jump", "partition", "one-way partition",
+    "cut link", "slow link", "loss", "repetition", "clock skew", "ring",
+)  # fmt: skip
+CODED_MODULES = ("rules", "verification", "viewchange", "evidence")
+_KIND_OFFSET = 1
+"""``[kind, body]`` begins with one byte for the list; the kind follows."""
+_KINDS = {int(kind): kind.name for kind in Kind}
+
+
+class Coverage:
+    """Counts by area and name."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._reasons = frozenset(find_reasons())
+
+    def count(self, area: str, name: str) -> None:
+        """Count one occurrence."""
+        self._counts[area, name] += 1
+
+    def see_effect(self, effect: Effect) -> None:
+        """A node performs an effect."""
+        self.count("effect", type(effect).__name__)
+        if isinstance(effect, Reject):
+            self.count("grade", effect.grade.value)
+            head, colon, code = effect.reason.partition(": ")
+            if not colon or effect.reason in self._reasons:
+                self.count("reject", effect.reason)
+            else:
+                self.count("reject", head + colon)
+                self.count("code", code)
+
+    def see_delivery(self, kind: str, payload: object) -> None:
+        """A node that is up gets something from the network."""
+        if kind in ("consensus", "gossip") and isinstance(payload, bytes):
+            kind_byte = payload[_KIND_OFFSET] if len(payload) > _KIND_OFFSET else 0
+            self.count("message", _KINDS.get(kind_byte, "undecodable"))
+
+    def see_plan(self, plan: Plan, profile: str) -> None:
+        """A run begins."""
+        self.count("profile", profile)
+        named = {
+            "crash": len(plan.crashes),
+            "lost record": plan.lost_record is not None,
+            "clock jump": len(plan.clock_jumps),
+            "partition": sum(not item[3] for item in plan.partitions),
+            "one-way partition": sum(item[3] for item in plan.partitions),
+            "cut link": sum(item[4] < 0 for item in plan.bad_links),
+            "slow link": sum(item[4] >= 0 for item in plan.bad_links),
+            "loss": plan.loss > 0,
+            "repetition": plan.repeat > 0,
+            "clock skew": any(plan.skew_ms),
+            "ring": plan.ring,
+        }
+        for name, times in named.items():
+            self._counts["fault", name] += int(times)
+        for names in plan.liars.values():
+            for name in names:
+                self.count("liar in plan", name)
+
+    def find_missing(self, behaviours: Iterable[str]) -> list[str]:
+        """Return what can occur and did not, in words."""
+        expected: dict[str, Iterable[str]] = {
+            "message": (kind.name for kind in Kind),
+            "effect": (item.__name__ for item in get_args(Effect)),
+            "grade": (grade.value for grade in Grade),
+            "reject": find_reasons(),
+            "code": find_codes(),
+            "liar in plan": behaviours,
+            "fault": FAULTS,
+            "profile": PROFILES,
+        }
+        return [
+            f"{area}: {name}"
+            for area, names in expected.items()
+            for name in names
+            if not self._counts[area, name]
+        ]
+
+    def format_lines(self, behaviours: Iterable[str]) -> list[str]:
+        """Return the report."""
+        lines = [
+            f"{times:10d}  {area}: {name}"
+            for (area, name), times in sorted(self._counts.items())
+            if times
+        ]
+        missing = self.find_missing(behaviours)
+        return [*lines, f"never occurred ({len(missing)}):", *(f"  {item}" for item in missing)]
+
+
+def find_reasons() -> list[str]:
+    """Return the reasons in the calls of ``_reject``; a computed end is left out."""
+    found: dict[str, None] = {}
+    for path in sorted(Path(consensus.__path__[0]).glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                continue
+            if node.func.attr != "_reject" or len(node.args) < 2:
+                continue
+            reason = node.args[1]
+            if isinstance(reason, ast.JoinedStr):
+                reason = reason.values[0]
+            if isinstance(reason, ast.Constant):
+                found[str(reason.value)] = None
+    return list(found)
+
+
+def find_codes() -> list[str]:
+    """Return the codes of the proofs' errors that a peer's message can cause."""
+    folder = Path(consensus.__path__[0])
+    paths = [folder / f"{name}.py" for name in CODED_MODULES]
+    found: dict[str, None] = {}
+    for path in [*paths, folder.parent / "primitives" / "certificate.py"]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.keyword) or node.arg != "code":
+                continue
+            if isinstance(node.value, ast.Constant):
+                found[str(node.value.value)] = None
+    return list(found)

@@ -470,6 +470,7 @@ def test_machines_can_ask_for_health_readiness_and_metrics(tmp_path: Path) -> No
             ("/health", '"status": "ok"'),
             ("/ready", '"ready": true'),
             ("/metrics", "carbonode_height 1.0"),
+            ("/metrics", 'carbonode_peer_queue_bytes{lane="consensus"} 0.0'),
         ):
             async with setup.session.get(setup.client.url + path) as response:
                 assert response.status == 200

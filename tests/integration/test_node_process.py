@@ -19,9 +19,11 @@ from typing import Any
 import pytest
 
 from node.config import CONFIG_FILE, LogSection, NodeConfig, render_config
+from node.journal import SIGNER_FILE
 from node.run import DESCRIPTORS, EXIT_CONFIG, EXIT_OK, EXIT_STORAGE, EXIT_SYSTEM
 from primitives.genesis import dump_genesis
 from primitives.transaction import Call
+from storage.signer import SLOT_STRIDE_BYTES
 from tests.unit.node.support import (
     TEST_PARAMS,
     Signer,
@@ -203,6 +205,67 @@ def test_a_damaged_chain_is_named_and_refused_at_start(tmp_path: Path) -> None:
     assert (code, "database-corrupted" in errors) == (EXIT_STORAGE, True), errors
     assert str(config.data_path / "chain") in errors
     assert "Traceback" not in errors
+
+
+def test_a_damaged_index_is_named_and_built_again_from_the_blocks(tmp_path: Path) -> None:
+    config = write_home(tmp_path)
+    process = start(config.home)
+    url = get_url(wait_started(process))
+    signer = Signer(make_genesis())
+    finals = []
+    for _ in range(5):
+        item = signer.make()
+        call(url, "tx_submit", "0x" + item.encoded.hex())
+        assert call(url, "tx_wait", "0x" + item.id.hex(), 10_000)["final"]
+        finals.append("0x" + item.id.hex())
+    process.terminate()
+    assert finish(process)[0] == EXIT_OK
+    log = max((config.data_path / "index").glob("*.log"), key=lambda path: path.stat().st_size)
+    content = bytearray(log.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    log.write_bytes(content)
+    process = start(config.home)
+    try:
+        url = get_url(wait_started(process))
+        sender = "0x" + signer.key.public_key.hex()
+        found: list[str] = []
+        deadline = time.monotonic() + 20
+        while len(found) < len(finals) and time.monotonic() < deadline:
+            items = call(url, "tx_search", sender).get("items", [])
+            found = [item["id"] for item in items]
+        assert found == finals[::-1]
+        with urllib.request.urlopen(url + "/metrics", timeout=10) as response:
+            assert "carbonode_index_rebuilds_total 1.0" in response.read().decode()
+    finally:
+        process.terminate()
+    code, errors = finish(process)
+    assert code == EXIT_OK, errors
+
+
+@pytest.mark.parametrize("size", [None, 100], ids=["both slots", "cut"])
+def test_a_damaged_signer_record_is_refused_at_start_and_left_as_it_is(
+    tmp_path: Path, size: int | None
+) -> None:
+    config = write_home(tmp_path)
+    process = start(config.home)
+    url = get_url(wait_started(process))
+    item = Signer(make_genesis()).make()
+    call(url, "tx_submit", "0x" + item.encoded.hex())
+    assert call(url, "tx_wait", "0x" + item.id.hex(), 10_000)["final"]
+    process.terminate()
+    assert finish(process)[0] == EXIT_OK
+    path = config.signer_path / SIGNER_FILE
+    content = bytearray(path.read_bytes())
+    for offset in (20, SLOT_STRIDE_BYTES + 20):
+        content[offset] ^= 0x01
+    damaged = bytes(content[:size])
+    path.write_bytes(damaged)
+    for _ in range(2):
+        code, errors = finish(start(config.home))
+        assert (code, "signer-record-damaged" in errors) == (EXIT_STORAGE, True), errors
+        assert str(path) in errors
+        assert "Traceback" not in errors
+        assert path.read_bytes() == damaged
 
 
 def test_a_torn_vote_log_is_cut_and_the_node_goes_on(tmp_path: Path) -> None:

@@ -43,20 +43,35 @@ def chain() -> Iterator[ChainStore]:
         yield opened
 
 
+class IdleNotifier(Notifier):
+    """Says when the indexer has nothing left to do."""
+
+    def __init__(self) -> None:
+        super().__init__(10)
+        self.idle = asyncio.Event()
+
+    async def wait_tip(self) -> None:
+        self.idle.set()
+        await super().wait_tip()
+
+
 def fill(chain: ChainStore, indexes: Indexes, metrics: Metrics) -> None:
     """Let a real indexer run until the indexes hold the whole chain."""
 
     async def main() -> None:
-        indexer = Indexer(chain, indexes, Notifier(10), metrics)
-        task = asyncio.create_task(indexer.run())
+        notifier = IdleNotifier()
+        indexer = Indexer(chain, indexes, notifier, metrics)
+        running = asyncio.create_task(indexer.run())
+        idle = asyncio.create_task(notifier.idle.wait())
         try:
-            async with asyncio.timeout(20):
-                while indexes.index_height < BLOCKS and not task.done():
-                    await asyncio.sleep(0.01)
+            await asyncio.wait({running, idle}, timeout=20, return_when=asyncio.FIRST_COMPLETED)
+            assert idle.done()
         finally:
-            task.cancel()
-            await asyncio.wait({task})
+            for task in (running, idle):
+                task.cancel()
+            await asyncio.wait({running, idle})
             indexer.close()
+        assert indexes.index_height == BLOCKS
 
     asyncio.run(main())
 

@@ -157,7 +157,7 @@ def _render(
         "calls": [to_json_call(call) for call in body.calls],
         "encoded": to_hex(transaction.encoded),
         # The values are set in the ABI's types: not proven, and never used.
-        "receipt": _render_receipt(found.receipt, get_member(shown_receipt, "values")),
+        "receipt": _render_receipt(found.receipt, get_list(shown_receipt, "values")),
         "events": [
             _render_event(proven, get_object(item))
             for proven, item in zip(found.events, get_list(document, "events"), strict=True)
@@ -189,15 +189,17 @@ def _render_receipt(receipt: Receipt, values: object) -> dict[str, Any]:
 def _render_event(proven: ProvenEvent, item: Json) -> dict[str, Any]:
     """Return an event's JSON; its fields by name are the ABI's: not proven, never used."""
     event = proven.event
-    document = {
+    fields = get_object(get_member(item, "fields"))
+    document: dict[str, Any] = {
         "transactionIndex": event.transaction_index,
         "contract": event.contract,
         "name": event.name,
-        "fields": get_member(item, "fields"),
+        "fields": fields,
         "index": proven.index,
         "encoded": to_hex(proven.encoded),
         "path": to_json_path(_get_path(item, "path")),
     }
-    if "values" in item:
+    # A node without the ABI shows no fields but the bare values: these are compared.
+    if "values" in item or (not fields and event.values):
         document["values"] = [to_json_value(value) for value in event.values]
     return document

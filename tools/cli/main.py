@@ -13,6 +13,7 @@ from tools.cli.doctor import doctor
 from tools.cli.home_commands import config, init, start
 from tools.cli.imports import import_group
 from tools.cli.key_commands import keys
+from tools.cli.light import light
 from tools.cli.network_commands import localnet, testnet
 from tools.cli.query_commands import query
 from tools.cli.session import RootGroup, Session
@@ -72,6 +73,7 @@ for _command in (
     consensus,
     contract,
     audit,
+    light,
     config,
     import_group,
     doctor,

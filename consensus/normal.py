@@ -187,6 +187,17 @@ class NormalCase(Finality):
         holders = [members[index].public_key for index in state.get_holders(block_hash)]
         self._emit(FetchBody(proposal, tuple(holders)))
 
+    def _finish(self, certificate: Certificate, peer: Address | None) -> None:
+        """As below; and fetch the body of a final block that we hold without it.
+
+        After a restart in a later view nobody may have asked for it yet. When all restarted,
+        nobody committed it, and sync alone would wait for ever.
+        """
+        super()._finish(certificate, peer)
+        proposal = self._state.proposals.get(certificate.block_hash)
+        if proposal is not None:
+            self._fetch(proposal)
+
     def _have_body(self, proposal: Proposal) -> None:
         """The body is here and good: execution starts while votes travel."""
         state = self._state

@@ -49,7 +49,8 @@ class Coverage:
                 self.count("reject", effect.reason)
             else:
                 self.count("reject", head + colon)
-                self.count("code", code)
+                if " " not in code:
+                    self.count("code", code)
 
     def see_delivery(self, kind: str, payload: object) -> None:
         """A node that is up gets something from the network."""

@@ -30,6 +30,7 @@ from primitives.block import compute_header_hash
 from primitives.certificate import Certificate, Phase
 from primitives.hashing import ZERO_HASH, Hash, TransactionId
 from tools.simulator.coverage import Coverage
+from tools.simulator.mutator import flood, garble, mutate
 from tools.simulator.node import SimNode, compute_execution
 
 
@@ -88,7 +89,10 @@ class Liar:
             if self._world.coverage is not None and told != messages:
                 self._world.coverage.count("liar", name)
             messages = told
-        return [encode_message(item) for item in messages]
+        encoded = [encode_message(item) for item in messages]
+        if "garbler" in self._names and self.rng.random() < 0.3:
+            encoded.append(garble(self.rng, data))
+        return encoded
 
     def compute_exec(self, block_hash: Hash) -> Hash:
         """Return the right execution hash of any block."""
@@ -252,6 +256,9 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "confidant": _confidant,
     "forker": _forker,
     "twins": _honest_words,
+    "mutator": mutate,
+    "flooder": flood,
+    "garbler": _honest_words,
 }
 
 

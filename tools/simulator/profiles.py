@@ -20,6 +20,9 @@ LIARS = (
 )
 """Names of behaviours; liars.py has the code."""
 
+WORSE_LIARS = (*LIARS, "mutator", "garbler", "flooder")
+"""Those of the later profiles."""
+
 SPLITTERS = ("confidant", "confidant", "eager", "equivocator", "selective")
 """Those who try to have a block final for some and unknown to others."""
 
@@ -38,11 +41,12 @@ PROFILES = (
     "disks",
     "restarts",
     "links",
+    "mutants",
     "storm",
 )
 
 
-WORSE = ("twins", "disks", "restarts", "links", "storm")
+WORSE = ("twins", "disks", "restarts", "links", "mutants", "storm")
 """Profiles with dice of their own, so that the seeds of the others keep their plans."""
 
 
@@ -230,13 +234,18 @@ def _make_worse(rng: random.Random, plan: Plan, profile: str) -> Plan:
             delay_ms_max=rng.choice((20, 200, 900)),
         )  # fmt: skip
     bad = rng.sample(range(plan.validators), faulty)
-    liars = bad[: rng.randint(0, faulty)] if storm else bad if profile == "twins" else []
+    liars = (
+        bad[: rng.randint(0, faulty)] if storm else bad if profile in ("twins", "mutants") else []
+    )
     if profile == "restarts" and rng.random() < 0.3:
         liars = bad
     twins = profile == "twins" or (storm and rng.random() < 0.5)
-    named: dict[int, tuple[str, ...]] = {liar: (rng.choice(LIARS),) for liar in sorted(liars)}
+    named: dict[int, tuple[str, ...]] = {liar: (rng.choice(WORSE_LIARS),) for liar in sorted(liars)}
     if twins and liars:
-        named[liars[0]] = ("twins",) if rng.random() < 0.7 else ("twins", rng.choice(LIARS))
+        named[liars[0]] = ("twins",) if rng.random() < 0.7 else ("twins", rng.choice(WORSE_LIARS))
+    if profile == "mutants":
+        more = ((), (), ("garbler",), ("flooder",), ("eager",))
+        named = {liar: ("mutator", *rng.choice(more)) for liar in sorted(liars)}
     plan = replace(plan, liars=named)
     if storm or profile == "links" or (profile == "twins" and rng.random() < 0.5):
         plan = _make_bad_links(rng, plan)

@@ -47,6 +47,16 @@ def _with(plan: Plan, name: str, items: tuple[Any, ...]) -> Plan:
     return replace(plan, **changes)
 
 
+def _heal_at(plan: Plan, at_ms: int) -> Plan:
+    """Return the plan with nothing going wrong after ``at_ms``."""
+    return replace(
+        plan,
+        heal_at_ms=at_ms,
+        crashes=tuple(item for item in plan.crashes if item[0] < at_ms),
+        clock_jumps=tuple(item for item in plan.clock_jumps if item[0] < at_ms),
+    )
+
+
 def _propose(plan: Plan) -> Iterator[Plan]:
     """Yield simpler plans, those that leave out most first."""
     for name in LISTS:
@@ -59,11 +69,11 @@ def _propose(plan: Plan) -> Iterator[Plan]:
     if any(plan.skew_ms):
         yield replace(plan, skew_ms=(0,) * plan.validators)
     if plan.heal_at_ms > 200:
-        yield replace(plan, heal_at_ms=plan.heal_at_ms // 2)
+        yield _heal_at(plan, plan.heal_at_ms // 2)
     for name in LISTS:
         items = getattr(plan, name)
         for place in range(len(items)):
             if len(items) > 1:
                 yield _with(plan, name, items[:place] + items[place + 1 :])
     if plan.heal_at_ms > 200:
-        yield replace(plan, heal_at_ms=plan.heal_at_ms * 7 // 8)
+        yield _heal_at(plan, plan.heal_at_ms * 7 // 8)

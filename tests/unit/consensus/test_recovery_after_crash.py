@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from consensus.effects import Broadcast, Candidate, FetchBody, RequestBlock, TimerName
+from consensus.effects import (
+    Behind,
+    Broadcast,
+    Candidate,
+    Commit,
+    FetchBody,
+    RequestBlock,
+    TimerName,
+)
 from consensus.errors import ConsensusError
 from consensus.messages import PrePrepare, ViewChangeMessage, Vote
 from consensus.recovery import RecordKind, encode_record, recover
@@ -59,6 +67,29 @@ def test_after_a_crash_a_view_change_still_tells_what_was_prepared() -> None:
     again = Bench(records=after.records_seen, last_signed=last_signed_of(after))
     assert said(again.started, ViewChangeMessage) == [message]
     assert again.replica.describe(NOW).view == 4
+
+
+def test_after_a_crash_in_a_later_view_a_certificate_of_an_earlier_one_is_finished_from_disk() -> (
+    None
+):
+    # All went down after COMMIT and VIEW-CHANGE and before anyone wrote the block: nobody can
+    # send it as final, so sync would wait for ever; each holds it in its own vote log.
+    before = Bench()
+    proposal = before.proposal()
+    before.prepare(proposal)
+    for signer in (0, 1):
+        before.hear(before.view_change(signer, 1))
+    after = Bench(records=before.records_seen, last_signed=last_signed_of(before))
+    assert after.replica.describe(NOW).view == 1
+    assert only(after.started, FetchBody) == []
+    for signer in (0, 1):
+        after.hear(after.vote(signer, Phase.COMMIT, 0, proposal.block_hash, hash_of("state")))
+    (fetch,) = only(after.seen, FetchBody)
+    assert fetch.proposal.block_hash == proposal.block_hash
+    assert len(only(after.seen, Behind)) == 1
+    after.have_body(proposal)
+    (commit,) = only(after.have_executed(proposal), Commit)
+    assert commit.proposal.block_hash == proposal.block_hash
 
 
 def test_a_leader_restarted_before_it_proposed_is_asked_for_a_block() -> None:

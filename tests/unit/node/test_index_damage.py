@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -231,3 +232,36 @@ def test_an_index_of_another_chain_is_refused_and_kept(folder: Path) -> None:
     with pytest.raises(WrongChainError):
         Indexes(folder, other, Metrics())
     assert sorted(folder.glob("*.ldb")) == files
+
+
+def test_a_block_that_is_not_the_next_one_any_more_is_left_for_another_look(
+    chain: ChainStore, tmp_path: Path
+) -> None:
+    """A search may make the indexes anew between the indexer's look and its write."""
+    indexes = Indexes(tmp_path / "index", CHAIN_ID, Metrics())
+    block = chain.get_block(5)
+    assert block is not None
+    indexes.apply(5, block, chain.get_receipts(5), chain.get_events(5), ())
+    assert indexes.index_height == 0
+    indexes.close()
+
+
+def test_damage_that_the_indexer_meets_makes_it_begin_again(
+    chain: ChainStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metrics = Metrics()
+    indexes = Indexes(folder, CHAIN_ID, metrics)
+    real, failures = IndexStore.apply, [DatabaseCorruptedError("met while writing")]
+
+    def fail_once(store: IndexStore, *content: Any) -> None:
+        if store.index_height == 3 and failures:
+            raise failures.pop()
+        real(store, *content)
+
+    monkeypatch.setattr(IndexStore, "apply", fail_once)
+    flip(find(folder, "*.ldb"), 2_000)
+    with pytest.raises(DatabaseCorruptedError):
+        count(indexes)
+    fill(chain, indexes, metrics)
+    assert (count(indexes), get_rebuilds(metrics)) == (BLOCKS * PER_BLOCK, 2.0)
+    indexes.close()

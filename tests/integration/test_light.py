@@ -20,12 +20,14 @@ from primitives.genesis import Genesis, dump_genesis
 from primitives.hashing import TransactionId
 from primitives.transaction import Call
 from tests.unit.node.support import (
+    CONSORTIUM,
     TEST_PARAMS,
     RpcClient,
     Signer,
     make_configs,
     make_genesis,
     make_node,
+    make_validator_key,
 )
 from tests.unit.tools.light_spoils import spoil_all
 from tools.cli.main import main
@@ -197,5 +199,43 @@ def test_the_command_prints_what_is_proven_and_exits_1_where_it_is_not(tmp_path:
             refused = await carbonode(other, *arguments)
             assert refused.exit_code == 1
             assert json.loads(refused.stderr)["error"]["code"] == "proof-header"
+
+    check(tmp_path, work)
+
+
+async def rename_validator(setup: Setup, name: str, proposal: int) -> None:
+    """Let governance decide a set of one other name, and wait until it is in force."""
+    signer = Signer(setup.genesis, CONSORTIUM.keys["regulator"], 100 * proposal)
+    wanted: Any = [[name, make_validator_key(0).public_key]]
+    for call in (
+        Call("governance", "propose_validators", (wanted,)),
+        Call("governance", "execute", (proposal,)),
+    ):
+        status = (await setup.client.status()).height
+        made = signer.make([call], valid_until=status + 50, gas_limit=5_000_000)
+        final = await setup.node.submit_and_wait(made)
+        assert final["receipt"]["status"] == "ok", final
+    for number in range(PARAMS.epoch_blocks + 1):
+        height = (await setup.client.status()).height
+        note = Call("notes", "put", (name, str(number)))
+        await setup.node.submit_and_wait(signer.make([note], valid_until=height + 50))
+
+
+def test_changes_of_the_validators_are_followed_by_the_ends_of_epochs(tmp_path: Path) -> None:
+    async def work(setup: Setup) -> None:
+        await rename_validator(setup, "renamed", 1)
+        await rename_validator(setup, "renamed-again", 2)
+        reader = setup.reader
+        head = await reader.get_block()
+        assert head.signers == ("renamed-again",)
+        assert reader.trusted.epoch >= 2
+        state = await reader.get_state(make_state_key("notes", "notes", ["renamed-again"]))
+        assert state.value is not None
+        # The first block is of the genesis's set: a reader that starts there still proves it.
+        first = await setup.reader.get_transaction(setup.ids[0])
+        assert first.block.signers == ("validator-0",)
+        with pytest.raises(ProofError) as error:
+            await reader.get_transaction(setup.ids[0])
+        assert error.value.code == "light-epoch"
 
     check(tmp_path, work)

@@ -14,7 +14,7 @@ from primitives.transaction import decode_transaction
 from primitives.validators import ValidatorSet
 from tools.client.client import BlockReference, Client
 from tools.client.errors import BadAnswer
-from tools.client.results import Json, get_list, get_member, get_object
+from tools.client.results import Page, get_list, get_member, get_object
 from tools.client.wire import from_hex, to_hex
 from tools.light.answers import reading, refuse
 from tools.light.blocks import ProvenBlock, peek_header, verify_commit_answer
@@ -32,8 +32,9 @@ from tools.light.transactions import ProvenTransaction, is_last, verify_transact
 
 EPOCHS_MAX = 10_000
 """Epoch ends fetched in one go: beyond, start from a later trusted epoch."""
-PROPOSALS_MAX = 2_000
-"""Transactions of governance looked through for a set's members."""
+PAGE_ITEMS = 200
+PAGES_MAX = 10
+"""Pages of governance's transactions looked through for a set's members."""
 
 
 class LightReader:
@@ -107,26 +108,35 @@ class LightReader:
 
     async def _find_set(self, wanted: Hash) -> ValidatorSet | None:
         """Return the set of a hash: the one now in force, or one that was proposed."""
-        listed = get_list(get_object(await self._client.call("validator_list")), "validators")
+        answer = await self._client.call("validator_list")
         with reading("the validators"):
+            listed = get_list(get_object(answer), "validators")
             now = make_set(
                 (get_member(item, "name"), from_hex(get_member(item, "publicKey")))
                 for item in map(get_object, listed)
             )
         if now is not None and now.hash == wanted:
             return now
-        seen = 0
-        async for item in self._client.pages("tx_search", contract=CONTRACT, limit=200):
-            seen += 1
-            if seen > PROPOSALS_MAX:
-                return None
-            found = await self._find_proposed(item, wanted)
-            if found is not None:
-                return found
+        cursor: str | None = None
+        # Counted, not followed to its end: a node could invent pages for ever.
+        for _ in range(PAGES_MAX):
+            answer = await self._client.call(
+                "tx_search", contract=CONTRACT, limit=PAGE_ITEMS, cursor=cursor
+            )
+            with reading("the search"):
+                page = Page.parse(answer)
+                ids = [to_hex(from_hex(get_member(item, "id"), 32)) for item in page.items]
+            for id_text in ids[:PAGE_ITEMS]:
+                found = await self._find_proposed(id_text, wanted)
+                if found is not None:
+                    return found
+            cursor = page.next_cursor
+            if cursor is None:
+                break
         return None
 
-    async def _find_proposed(self, item: Json, wanted: Hash) -> ValidatorSet | None:
-        answer = await self._client.call("tx_get", id=get_member(item, "id"), proof=False)
+    async def _find_proposed(self, id_text: str, wanted: Hash) -> ValidatorSet | None:
+        answer = await self._client.call("tx_get", id=id_text, proof=False)
         try:
             encoded = from_hex(get_member(get_object(answer), "encoded"))
             calls = decode_transaction(encoded).body.calls

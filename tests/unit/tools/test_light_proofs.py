@@ -10,7 +10,8 @@ import pytest
 from primitives.certificate import Phase
 from primitives.errors import ProofError
 from primitives.hashing import Hash, TransactionId
-from primitives.transaction import Call
+from primitives.transaction import Call, sign_transaction
+from tests.unit.tools import light_answers
 from tests.unit.tools.light_answers import (
     ABSENT,
     EVENTS,
@@ -135,6 +136,17 @@ def test_another_number_of_events_is_refused_though_its_paths_fit(index: int) ->
     answer = sample.make_transaction(index)
     answer["proof"]["eventCount"] += 1
     assert get_code(answer, last) == "light-events"
+
+
+def test_a_transaction_signed_for_another_chain_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    body = replace(TRANSACTIONS[4].body, chain_id=Hash(b"\x05" * 32))
+    foreign = [*TRANSACTIONS[:4], sign_transaction(body, light_answers.SENDER)]
+    monkeypatch.setattr(light_answers, "TRANSACTIONS", foreign)
+    monkeypatch.setattr(light_answers, "IDS", [item.id for item in foreign])
+    last = Sample().make_transaction(4)
+    assert get_code(last, last) == "light-chain"
 
 
 def test_events_of_another_transaction_are_refused() -> None:

@@ -34,7 +34,8 @@ ASK_TIMEOUT_S = 1.0
 CHECKING_WAIT_S = 0.1
 """How long a body waits for signatures that are being verified anyway."""
 RETRY_WAIT_S = 0.05
-"""Pause when there is nobody to ask: links may come up."""
+"""Pause when nobody is there, and when everyone was asked: one who hands out a
+transaction at a time must not make us ask the others a thousand times a second."""
 ANSWER_BYTES_MAX = 1024 * 1024
 """An answer stops growing here: a frame goes out whole, and a vote must not wait behind
 8 MiB. Who has more is asked again at once."""
@@ -141,8 +142,7 @@ class Bodies:
         Runs until then; whoever started it cancels it when the height is over. There is
         always room for what a quorum voted for (``is_certified``).
         """
-        turn = 0
-        has_progress = False
+        to_ask: list[Address] = []
         while True:
             outcome = self.try_assemble(proposal)
             if outcome is not None:
@@ -151,26 +151,23 @@ class Bodies:
             ids = dict.fromkeys(proposal.transaction_ids)
             missing = [item for item in ids if self._find(item) is None]
             wanted = [item for item in missing if not self._admission.is_checking(item)]
-            peers = self._order_peers(holders)
+            to_ask = to_ask or self._order_peers(holders)
             if not wanted:
                 await self._wait_for_admission()
-            elif not peers:
+            elif not to_ask:
                 await asyncio.sleep(RETRY_WAIT_S)
             else:
-                taken = await self._ask(peers[turn % len(peers)], proposal, wanted)
+                taken = await self._ask(to_ask[0], proposal, wanted)
                 if isinstance(taken, BodyRefusal):
                     return taken
                 refusal = self._check_room(proposal, is_certified)
                 if refusal is not None:
                     return refusal
-                has_progress = has_progress or taken > 0
                 if taken > ANSWER_BYTES_MAX - limits.TRANSACTION_BYTES_MAX:
                     continue  # a full answer: the rest is there, too
-                turn += 1
-                if turn % len(peers) == 0:
-                    if not has_progress:
-                        await asyncio.sleep(RETRY_WAIT_S)
-                    has_progress = False
+                del to_ask[0]
+                if not to_ask:
+                    await asyncio.sleep(RETRY_WAIT_S)
 
     def serve(self, payload_request_id: int, body: bytes) -> bytes | None:
         """Return the payload that answers a GET_BODY, None when it is malformed."""

@@ -325,11 +325,28 @@ def test_an_answer_stops_at_its_bound_and_one_peer_with_all_is_asked_for_the_res
             return BODY_ANSWER.decode(decoded[1]).transactions
 
         world.answers = {PEERS[1]: answer}
-        outcome = await world.bodies.fetch(propose(items), [PEERS[1]])
+        outcome = await world.bodies.fetch(propose(items), [])
         assert isinstance(outcome, Body)
         assert outcome.transactions == tuple(items)
-        assert world.asked == [PEERS[1]] * 3  # nobody else in between
+        assert world.asked[-3:] == [PEERS[1]] * 3  # nobody else in between
+        assert len(world.asked) <= 5
         assert world.reports == []
+
+    check(work)
+
+
+def test_everyone_is_asked_once_before_anyone_is_asked_again() -> None:
+    async def work(world: World) -> None:
+        item = Signer(GENESIS).make()
+
+        def answer(ids: Sequence[bytes]) -> Sequence[bytes]:
+            return [item.encoded] if len(world.asked) > 9 else []
+
+        world.answers = dict.fromkeys(PEERS, answer)
+        assert isinstance(await world.bodies.fetch(propose([item]), [PEERS[2]]), Body)
+        for start in (0, 3, 6):
+            assert set(world.asked[start : start + 3]) == set(PEERS)
+            assert world.asked[start] == PEERS[2]
 
     check(work)
 

@@ -180,13 +180,15 @@ def test_the_command_prints_what_is_proven_and_exits_1_where_it_is_not(tmp_path:
         other.write_text(dump_genesis(replace(setup.genesis, chain_name="another")))
 
         async def carbonode(genesis: Path, *arguments: str) -> Result:
-            given = [*arguments, "--genesis", str(genesis), "--node", setup.node.url]
-            text = ["light", *given, "--output", "json"]
-            return await asyncio.to_thread(CliRunner().invoke, main, text)
+            given = ["--genesis", str(genesis), "--node", setup.node.url]
+            command = ["--output", "json", "light", *arguments, *given]
+            return await asyncio.to_thread(CliRunner().invoke, main, command)
 
         head = await carbonode(trusted, "head")
         assert head.exit_code == 0, head.output
         assert json.loads(head.stdout)["signers"] == ["validator-0"]
+        shown = await carbonode(trusted, "head", "1", "--output", "text")
+        assert shown.exit_code == 0 and "PROVEN" in shown.stdout
         found = json.loads((await carbonode(trusted, "tx", setup.ids[1].hex())).stdout)
         assert (found["proven"], found["status"], len(found["events"])) == (True, "ok", 3)
         state = json.loads((await carbonode(trusted, "state", "notes", "notes", "one")).stdout)

@@ -10,7 +10,12 @@ import pytest
 from primitives.certificate import Phase
 from primitives.errors import ProofError
 from primitives.hashing import Hash, TransactionId
-from primitives.transaction import Call, sign_transaction
+from primitives.transaction import (
+    Call,
+    Transaction,
+    compute_transaction_id,
+    sign_transaction,
+)
 from tests.unit.tools import light_answers
 from tests.unit.tools.light_answers import (
     ABSENT,
@@ -138,15 +143,42 @@ def test_another_number_of_events_is_refused_though_its_paths_fit(index: int) ->
     assert get_code(answer, last) == "light-events"
 
 
+def make_last_with(monkeypatch: pytest.MonkeyPatch, transaction: Transaction) -> Any:
+    """Return the answer about a block that a lying quorum let ``transaction`` into."""
+    made = [*TRANSACTIONS[:4], transaction]
+    monkeypatch.setattr(light_answers, "TRANSACTIONS", made)
+    monkeypatch.setattr(light_answers, "IDS", [item.id for item in made])
+    return Sample().make_transaction(4)
+
+
 def test_a_transaction_signed_for_another_chain_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     body = replace(TRANSACTIONS[4].body, chain_id=Hash(b"\x05" * 32))
-    foreign = [*TRANSACTIONS[:4], sign_transaction(body, light_answers.SENDER)]
-    monkeypatch.setattr(light_answers, "TRANSACTIONS", foreign)
-    monkeypatch.setattr(light_answers, "IDS", [item.id for item in foreign])
-    last = Sample().make_transaction(4)
+    last = make_last_with(monkeypatch, sign_transaction(body, light_answers.SENDER))
     assert get_code(last, last) == "light-chain"
+
+
+def test_a_transaction_that_its_sender_did_not_sign_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    honest = TRANSACTIONS[4]
+    encoded = honest.encoded[:-64] + TRANSACTIONS[3].encoded[-64:]
+    forged = Transaction(compute_transaction_id(encoded), honest.body, encoded)
+    last = make_last_with(monkeypatch, forged)
+    assert get_code(last, last) == "proof-transaction"
+
+
+def test_the_last_answers_own_number_of_events_is_checked_where_no_path_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(light_answers, "EVENT_COUNTS", (1, 0, 2, 4, 0))
+    events = (*EVENTS[:6], replace(EVENTS[6], transaction_index=3))
+    sample = change(event_first=(0, 1, 1, 3, 7), events=events)
+    answer, last = sample.make_transaction(0), sample.make_transaction(4)
+    assert verify_transaction(answer, last, GENESIS, VALIDATORS).index == 0
+    last["proof"]["eventCount"] += 1
+    assert get_code(answer, last) == "light-events"
 
 
 def test_events_of_another_transaction_are_refused() -> None:

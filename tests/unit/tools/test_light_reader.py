@@ -28,6 +28,7 @@ from tests.unit.tools.light_answers import (
 )
 from tools.client.client import Client
 from tools.client.errors import UnknownMethod
+from tools.light.epochs import TrustedEpoch
 from tools.light.keys import make_state_key
 from tools.light.reader import LightReader
 
@@ -188,6 +189,17 @@ def test_a_lying_node_is_refused_for_its_lie(name: str) -> None:
     with pytest.raises(ProofError) as error:
         ask(work, **changed)
     assert error.value.code == code
+
+
+def test_a_block_before_the_trusted_epoch_is_refused_as_such() -> None:
+    async def work(reader: LightReader) -> Any:
+        reader.trusted = TrustedEpoch(1, NEXT)
+        assert (await reader.get_block()).height == 12
+        return await reader.get_block(7)
+
+    with pytest.raises(ProofError) as error:
+        ask(work)
+    assert error.value.code == "light-epoch"
 
 
 @pytest.mark.parametrize("answer", [None, 5, "x", [], {}, [{}], {"proof": 5}, {"proof": {}}])

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from consensus.core import ReplicaConfig
 from consensus.effects import CommittedTip
 from consensus.errors import SignerRefusedError
+from consensus.finality import Finality
 from consensus.height import HeightState
 from consensus.messages import VerifiedVote, ViewChange
 from consensus.recovery import Recovered, recover
@@ -156,6 +157,13 @@ class HoardsItsCertificate(Replica):
         certificate, self._state.certificate = self._state.certificate, None
         super()._answer_laggard(peer, now_ms)
         self._state.certificate = certificate
+
+
+class WaitsForSyncAlone(Replica):
+    """Leaves a certified block on its own disk and waits for somebody to send it."""
+
+    def _finish(self, certificate: Certificate, peer: Address | None) -> None:
+        Finality._finish(self, certificate, peer)
 
 
 class NeverMoves(Replica):

@@ -9,6 +9,7 @@ from tests.simulation.broken_replicas import (
     BROKEN,
     HoardsItsCertificate,
     IgnoresHighestPrepared,
+    WaitsForSyncAlone,
 )
 from tools.simulator.world import run_seed
 
@@ -38,3 +39,11 @@ def test_seed_55_ignoring_what_was_prepared_ends_in_two_final_blocks(
     monkeypatch.setattr("tools.simulator.checks.choose_prepared", lambda proof: None)
     assert "two blocks are final" in run_seed(55, 4, "forks", IgnoresHighestPrepared).violation
     assert run_seed(55, 4, "forks").violation == ""
+
+
+def test_seed_185_waiting_for_sync_when_all_restarted_stops_the_chain_and_fetching_does_not() -> (
+    None
+):
+    # All had COMMITted and moved to view 1, and went down before anyone wrote the block.
+    assert "no progress" in run_seed(185, 4, "storm", WaitsForSyncAlone).violation
+    assert run_seed(185, 4, "storm").violation == ""

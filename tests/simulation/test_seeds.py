@@ -48,11 +48,6 @@ def test_seed_156_a_view_that_is_too_far_ahead_for_one_of_us_blames_no_honest_ne
     check(run_seed(156, 7, "mixed"))
 
 
-def test_seed_185_a_certified_block_that_nobody_wrote_is_finished_after_all_restarted() -> None:
-    # All held it on disk and had moved to view 1: each waited for another to send it as final.
-    check(run_seed(185, 4, "storm"))
-
-
 def test_seeds_of_the_first_profiles_keep_their_plans() -> None:
     # Named seeds would lose their meaning if a new profile drew from the dice of an old one.
     plans = [make_plan(seed, 4, name) for name in PROFILES[:10] for seed in range(1, 40)]

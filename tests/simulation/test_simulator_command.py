@@ -36,10 +36,10 @@ def test_watching_changes_nothing() -> None:
     assert run_seed(5, 4, "storm", coverage=Coverage()) == run_seed(5, 4, "storm")
 
 
-def test_three_seeds_of_every_profile_reach_every_kind_of_message_and_fault() -> None:
+def test_two_seeds_of_every_profile_reach_every_kind_of_message_and_fault() -> None:
     coverage = Coverage()
     for profile in PROFILES:
-        for seed in range(2_001, 2_004):
+        for seed in range(2_001, 2_003):
             assert run_seed(seed, 4, profile, coverage=coverage).violation == ""
     missing = coverage.find_missing(BEHAVIOURS)
     assert [item for item in missing if item.startswith("profile")] == []

@@ -70,6 +70,7 @@ def run_node(home: Path | str, overrides: Mapping[str, str] | None = None) -> in
     except KeyboardInterrupt:
         return EXIT_OK
     except Exception as error:
+        # The process ends here: each cause gets its line and exit code.
         return _explain(error)
     finally:
         close_logs(handler)

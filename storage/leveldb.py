@@ -38,12 +38,11 @@ _DAMAGE_MARKS = ("No such file", "does not exist", "Invalid argument")
 """A file that is gone, or shorter than its index says (a read past its end)."""
 
 
-class LevelSnapshot:
-    """A frozen moment of a LevelStore."""
+class _LevelReader:
+    """Reads of a store or of a snapshot of it: plyvel gives both the same methods."""
 
-    def __init__(self, raw: Any, folder: Path) -> None:
-        self._raw = raw
-        self._folder = folder
+    _raw: Any
+    _folder: Path
 
     def get(self, key: bytes) -> bytes | None:
         # Spelled out: a context manager would cost a third of a cached get.
@@ -59,11 +58,19 @@ class LevelSnapshot:
         with _translated(self._folder):
             return _scan(self._raw.iterator, prefix, after, limit, reverse)
 
+
+class LevelSnapshot(_LevelReader):
+    """A frozen moment of a LevelStore."""
+
+    def __init__(self, raw: Any, folder: Path) -> None:
+        self._raw = raw
+        self._folder = folder
+
     def close(self) -> None:
         self._raw.close()
 
 
-class LevelStore(Closing):
+class LevelStore(_LevelReader, Closing):
     """An ordered store in a folder of its own. One process at a time."""
 
     def __init__(self, raw: Any, folder: Path) -> None:
@@ -98,20 +105,6 @@ class LevelStore(Closing):
     def folder(self) -> Path:
         """Where the store is."""
         return self._folder
-
-    def get(self, key: bytes) -> bytes | None:
-        # Spelled out: a context manager would cost a third of a cached get.
-        try:
-            value: bytes | None = self._raw.get(key, verify_checksums=True)
-        except (plyvel.Error, RuntimeError) as error:
-            raise _make_error(self._folder, error) from error
-        return value
-
-    def scan(
-        self, prefix: bytes, after: bytes | None, limit: int, reverse: bool = False
-    ) -> list[Row]:
-        with _translated(self._folder):
-            return _scan(self._raw.iterator, prefix, after, limit, reverse)
 
     def write(
         self, puts: Mapping[bytes, bytes], deletes: Collection[bytes] = (), *, sync: bool

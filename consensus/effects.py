@@ -15,6 +15,7 @@ from typing import Protocol
 from primitives.block import Header
 from primitives.certificate import Certificate
 from primitives.hashing import Address, Hash, TransactionId
+from primitives.leaders import Leaders
 from primitives.params import ChainParams
 from primitives.validators import ValidatorSet
 
@@ -58,7 +59,8 @@ class CommittedTip:
     """The last final block, and the rules for the height after it.
 
     ``certificate`` is None at height 0 only. ``validators`` is the set that certified
-    this tip; ``next_validators`` and ``next_params`` are in force at ``height + 1``.
+    this tip; ``next_validators``, ``next_params`` and ``next_leaders`` are in force at
+    ``height + 1``.
     """
 
     height: int
@@ -69,6 +71,7 @@ class CommittedTip:
     validators: ValidatorSet
     next_validators: ValidatorSet
     next_params: ChainParams
+    next_leaders: Leaders
 
 
 @dataclass(frozen=True, slots=True)

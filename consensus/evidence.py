@@ -6,8 +6,6 @@ can make it about an honest validator, who signs one thing at each place.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from consensus.messages import (
     VIEW_CHANGE,
     VOTE,
@@ -17,39 +15,11 @@ from consensus.messages import (
     compute_signed_vote,
 )
 from consensus.verification import Check
-from primitives import limits
 from primitives.certificate import Phase
-from primitives.codec import Bytes, Struct, Uint
 from primitives.errors import CodecError, ProofError
-from primitives.hashing import Address, Hash
+from primitives.evidence import EVIDENCE, TWO_VIEW_CHANGES, TWO_VOTES, Evidence
+from primitives.hashing import Hash
 from primitives.validators import ValidatorSet
-
-TWO_VOTES = 1
-TWO_VIEW_CHANGES = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """``first`` and ``second`` are encoded votes or view changes, by ``kind``, ordered."""
-
-    kind: int
-    epoch: int
-    height: int
-    validator: Address
-    first: bytes
-    second: bytes
-
-
-EVIDENCE = Struct(
-    Evidence,
-    limits.EVIDENCE_BYTES_MAX,
-    kind=Uint(8),
-    epoch=Uint(),
-    height=Uint(),
-    validator=Bytes(limits.ADDRESS_BYTES),
-    first=Bytes(max=limits.EVIDENCE_BYTES_MAX),
-    second=Bytes(max=limits.EVIDENCE_BYTES_MAX),
-)
 
 
 def make_evidence(

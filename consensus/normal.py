@@ -10,7 +10,7 @@ from __future__ import annotations
 from consensus.bounds import VIEWS_KEPT_MAX
 from consensus.core import NO_EXECUTION, is_same_vote
 from consensus.effects import Broadcast, Candidate, Execute, FetchBody, Grade, Proposal
-from consensus.evidence import Evidence, verify_evidence
+from consensus.evidence import verify_evidence
 from consensus.finality import Finality
 from consensus.height import Accepted
 from consensus.messages import (
@@ -28,6 +28,7 @@ from primitives import limits
 from primitives.block import compute_header_hash
 from primitives.certificate import CERTIFICATE, Certificate, Phase
 from primitives.errors import CodecError, ProofError
+from primitives.evidence import Evidence
 from primitives.hashing import Address, Hash
 
 
@@ -332,7 +333,7 @@ class NormalCase(Finality):
 
 def make_leader_vote(message: PrePrepare, block_hash: Hash, rules: HeightRules) -> Vote:
     """Return the leader's PREPARE that signs a PRE-PREPARE."""
-    leader = rules.validators.get_leader(message.height, message.view)
+    leader = rules.get_leader(message.height, message.view)
     return Vote(
         int(Phase.PREPARE),
         message.height,

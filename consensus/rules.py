@@ -53,6 +53,14 @@ class HeightRules:
             params_hash=compute_params_hash(params),
         )
 
+    def get_leader(self, height: int, view: int) -> int:
+        """Return the index of the validator that leads ``view`` at ``height``.
+
+        For this height it is so; for the next one it is a guess, as a rule a good one: who
+        is passed over there is known when this height is final.
+        """
+        return self.tip.next_leaders.compute_leader(self.validators, height, view)
+
 
 def make_proposal(rules: HeightRules, proposer: Address, candidate: Candidate) -> Proposal:
     """Return the block that ``proposer`` makes of ``candidate``."""

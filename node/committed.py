@@ -54,6 +54,7 @@ class CommittedState:
             validators=_find_tip_set(chain, journal, stored.height, validators),
             next_validators=validators,
             next_params=params,
+            next_leaders=engine_view.get_leaders(view),
         )
         return cls(chain, tip, view)
 

@@ -26,6 +26,7 @@ from primitives.certificate import Certificate
 from primitives.codec import pack
 from primitives.errors import CarbonodeError
 from primitives.transaction import Transaction
+from vm.executor import BlockInputs
 
 _log = logging.getLogger("carbonode.commit")
 _OK = pack(STATUS_OK)
@@ -71,10 +72,17 @@ class Committer:
         """What is final."""
         return self._state
 
-    async def execute(self, header: Header, transactions: Sequence[Transaction]) -> Executed:
+    async def execute(
+        self,
+        header: Header,
+        transactions: Sequence[Transaction],
+        evidence: Sequence[bytes],
+        parent_certificate: Certificate | None,
+    ) -> Executed:
         """Execute a block on the committed state, off the event loop."""
         rules = Rules(self._state.params, self._state.validators)
-        return await self._worker.execute(header, transactions, rules)
+        inputs = BlockInputs.of(header, transactions, evidence, parent_certificate)
+        return await self._worker.execute(header, inputs, rules)
 
     async def commit(
         self,
@@ -109,6 +117,7 @@ class Committer:
             validators=before.next_validators,
             next_validators=executed.next_validators,
             next_params=executed.next_params,
+            next_leaders=executed.next_leaders,
         )
         self._state.advance(tip)
         self._ids.put(ids, IdState.COMMITTED)
@@ -127,7 +136,9 @@ class Committer:
         """Count who let a view of this height pass; a view says who led it."""
         members = before.next_validators.members
         for view in range(min(certificate.view, MISSES_COUNTED_MAX)):
-            leader = before.next_validators.get_leader(certificate.height, view)
+            leader = before.next_leaders.compute_leader(
+                before.next_validators, certificate.height, view
+            )
             self._metrics.missed_blocks.labels(members[leader].name).inc()
 
     def _observe(self, block: Block, executed: Executed, expired: int) -> None:

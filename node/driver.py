@@ -345,7 +345,7 @@ class Driver:
                 return
             body = body_or_refusal
         try:
-            executed = await self._committer.execute(proposal.header, body.transactions)
+            executed = await self._execute_body(body)
         except ExecutionError:
             if proposal.header.height == self._committer.state.height + 1:
                 raise
@@ -358,6 +358,12 @@ class Driver:
         self._observe_step("execute")
         self._inbox.put_input(
             lambda now: self._replica.executed(proposal.block_hash, executed.exec_hash, now)
+        )
+
+    async def _execute_body(self, body: Body) -> Executed:
+        proposal = body.proposal
+        return await self._committer.execute(
+            proposal.header, body.transactions, proposal.evidence, proposal.parent_certificate
         )
 
     def _start(self, work_name: str, block_hash: Hash, work: Coroutine[None, None, None]) -> None:
@@ -395,7 +401,7 @@ class Driver:
             body = fetched
         executed = self._executed.get(block_hash)
         if executed is None:
-            executed = await self._committer.execute(proposal.header, body.transactions)
+            executed = await self._execute_body(body)
         block = Block(
             header=proposal.header,
             transactions=tuple(item.encoded for item in body.transactions),
@@ -408,14 +414,16 @@ class Driver:
         return True
 
     async def _import(self, item: Import) -> None:
-        fetched = item.fetched
+        fetched, block = item.fetched, item.fetched.block
         try:
-            if fetched.block.header.height == self._committer.state.height + 1:
-                executed = await self._committer.execute(fetched.block.header, fetched.transactions)
-                await self._committer.commit(
-                    fetched.block, fetched.certificate, executed, fetched.transactions
+            if block.header.height == self._committer.state.height + 1:
+                executed = await self._committer.execute(
+                    block.header, fetched.transactions, block.evidence, block.parent_certificate
                 )
-                self._end_height(fetched.block)
+                await self._committer.commit(
+                    block, fetched.certificate, executed, fetched.transactions
+                )
+                self._end_height(block)
                 await self._catch_up()
         finally:
             if not item.done.done():

@@ -29,13 +29,13 @@ from primitives.certificate import Certificate
 from primitives.errors import CarbonodeError
 from primitives.genesis import Genesis
 from primitives.hashing import Hash, TransactionId
+from primitives.leaders import Leaders
 from primitives.params import ChainParams, compute_params_hash
-from primitives.transaction import Transaction
 from primitives.validators import ValidatorSet
 from storage.chain import BlockRecord, ChainStore, GenesisRecord
 from storage.statetree import StateChange
-from vm.executor import BlockOutcome, execute_block, execute_genesis
-from vm.machine import BlockContext, Machine
+from vm.executor import BlockInputs, BlockOutcome, execute_block, execute_genesis
+from vm.machine import Machine
 
 _T = TypeVar("_T")
 
@@ -57,6 +57,7 @@ class Executed:
     change: StateChange
     next_validators: ValidatorSet
     next_params: ChainParams
+    next_leaders: Leaders
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +77,9 @@ class ExecutionWorker:
         self._metrics = metrics
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="execution")
 
-    async def execute(
-        self, header: Header, transactions: Sequence[Transaction], rules: Rules
-    ) -> Executed:
+    async def execute(self, header: Header, inputs: BlockInputs, rules: Rules) -> Executed:
         """Execute a block on the committed state; raises ExecutionError, storage errors."""
-        return await self._run(lambda: self._execute(header, transactions, rules))
+        return await self._run(lambda: self._execute(header, inputs, rules))
 
     async def commit(
         self,
@@ -110,23 +109,12 @@ class ExecutionWorker:
     async def _run(self, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
-    def _execute(
-        self, header: Header, transactions: Sequence[Transaction], rules: Rules
-    ) -> Executed:
+    def _execute(self, header: Header, inputs: BlockInputs, rules: Rules) -> Executed:
         started = time.perf_counter()
-        context = BlockContext(
-            chain_id=header.chain_id,
-            height=header.height,
-            time_s=header.time_ms // 1_000,
-            epoch=header.epoch,
-            proposer=header.proposer,
-        )
         with self._chain.view() as view:
             if view.height != header.height - 1:
                 raise ExecutionError("not the next block", tip=view.height, block=header.height)
-            outcome = execute_block(
-                self._machine, view, context, transactions, rules.params, rules.validators
-            )
+            outcome = execute_block(self._machine, view, inputs, rules.params, rules.validators)
         change = self._chain.compute_state(outcome.writes, rules.params.state_levels)
         result = _make_result(header.height, outcome, change)
         self._metrics.execution.observe(time.perf_counter() - started)
@@ -138,6 +126,7 @@ class ExecutionWorker:
             change=change,
             next_validators=outcome.next_validators,
             next_params=outcome.next_params,
+            next_leaders=outcome.next_leaders,
         )
 
     def _commit(self, record: BlockRecord) -> None:

@@ -13,6 +13,9 @@ from primitives.codec import Struct, Uint
 from primitives.errors import GenesisError
 from primitives.hashing import Hash, Tag, compute_hash
 
+VERSION_MAX = 1_000
+"""The highest version that governance may name; what a program can run is less."""
+
 
 @dataclass(frozen=True, slots=True)
 class ChainParams:
@@ -46,8 +49,8 @@ class ChainParams:
 CHAIN_PARAMS = Struct(ChainParams, 512, **{field.name: Uint() for field in fields(ChainParams)})
 
 _RANGES: dict[str, tuple[int, int]] = {
-    "protocol_version": (1, 1),
-    "vm_version": (1, 1),
+    "protocol_version": (1, VERSION_MAX),
+    "vm_version": (1, VERSION_MAX),
     "epoch_blocks": (1, 10_000_000),
     "block_transactions_max": (1, limits.BLOCK_TRANSACTIONS_MAX),
     "block_bytes_max": (limits.TRANSACTION_BYTES_MAX, limits.BLOCK_BYTES_MAX),

@@ -40,7 +40,7 @@ VALIDATOR = Struct(
 
 @dataclass(frozen=True)
 class ValidatorSet:
-    """The validators of one epoch, in order. The order decides who leads."""
+    """The validators of one epoch, in order. The order decides who leads (leaders.py)."""
 
     members: tuple[Validator, ...]
 
@@ -79,10 +79,6 @@ class ValidatorSet:
     def get_index(self, public_key: Address) -> int | None:
         """Return the validator's index, or None for a stranger."""
         return self._index_by_key.get(public_key)
-
-    def get_leader(self, height: int, view: int) -> int:
-        """Return the index of the leader: it turns with every block and every view."""
-        return (height + view) % len(self.members)
 
 
 VALIDATOR_SET = Struct(

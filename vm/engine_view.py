@@ -1,4 +1,4 @@
-"""What the engine reads from state: accounts, allowances, parameters, validators, deployers.
+"""What the engine reads from state: accounts, allowances, parameters, validators, leaders.
 
 The executor reads a block's overlay with these functions, the mempool and the RPC the
 committed state: one set of functions, so that admission and execution cannot disagree.
@@ -13,15 +13,23 @@ from typing import Any, Final
 
 from primitives.codec import unpack
 from primitives.errors import CarbonodeError, GenesisError
-from primitives.hashing import Address
+from primitives.hashing import Address, compute_contract_address
+from primitives.leaders import LEADERS, NO_MISSES, Leaders
 from primitives.params import CHAIN_PARAMS, ChainParams, check_params
 from primitives.validators import VALIDATOR_SET, Validator, ValidatorSet
 from vm.state import CONTRACT_ENTRY, ContractEntry, StateReader, compute_code_key, compute_entry_key
 
+GOVERNANCE: Final = "governance"
+AUTHORITY: Final = compute_contract_address(GOVERNANCE)
+"""Sends the calls of genesis and of the engine; nobody has a key for it."""
 ACCOUNT_PREFIX: Final = b"governance\0accounts\0"
 ALLOWANCE_PREFIX: Final = b"governance\0allowances\0"
 DEPLOYER_PREFIX: Final = b"governance\0deployers\0"
 OBSERVER_PREFIX: Final = b"governance\0observers\0"
+CANDIDATE_PREFIX: Final = b"governance\0candidates\0"
+CERTIFICATE_PREFIX: Final = b"governance\0certificates\0"
+STRUCK_OFF_PREFIX: Final = b"governance\0struck_off\0"
+REGISTRY_VERSION_KEY: Final = b"governance\0registry_version\0"
 NEXT_PARAMS_KEY: Final = b"governance\0params\0"
 NEXT_VALIDATORS_KEY: Final = b"governance\0validators\0"
 
@@ -29,9 +37,13 @@ PARAMS_KEY: Final = b"\0params"
 """The parameters in force."""
 VALIDATORS_KEY: Final = b"\0validators"
 """The validator set in force."""
+LEADERS_KEY: Final = b"\0leaders"
+"""Validators that let views pass (primitives/leaders.py); absent while there are none."""
 _GAS_PREFIX: Final = b"\0gas\0"
 _SCAN_ROWS: Final = 200
 """Observers that governance allows at most."""
+_CERTIFICATES_MAX: Final = 500
+"""Validators, candidates and observers that governance allows at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +102,34 @@ def list_observers(reader: StateReader) -> list[Observer]:
     ]
 
 
+def get_registry_version(reader: StateReader) -> int:
+    """Return a number that grows whenever governance's registry of nodes changes."""
+    value = reader.get(REGISTRY_VERSION_KEY)
+    return 0 if value is None else int(unpack(value))
+
+
+def is_struck_off(reader: StateReader, key: bytes) -> bool:
+    """Whether governance struck a node off the registry: nobody links with it any more."""
+    value = reader.get(STRUCK_OFF_PREFIX + key)
+    return value is not None and unpack(value) is True
+
+
+def list_certificates(reader: StateReader) -> list[tuple[Address, bytes]]:
+    """Return the TLS certificates that governance published, by key; none was checked."""
+    rows = reader.scan(CERTIFICATE_PREFIX, None, _CERTIFICATES_MAX)
+    found = [(Address(key[len(CERTIFICATE_PREFIX) :]), unpack(value)) for key, value in rows]
+    return [(key, value) for key, value in found if isinstance(value, bytes)]
+
+
+def get_node_name(reader: StateReader, key: bytes) -> str:
+    """Return the name of a candidate or observer, empty for any other node."""
+    for prefix in (CANDIDATE_PREFIX, OBSERVER_PREFIX):
+        value = reader.get(prefix + key)
+        if value is not None:
+            return _unpack_text(value)
+    return ""
+
+
 def get_params(reader: StateReader) -> ChainParams | None:
     """Return the parameters in force, None before genesis."""
     value = reader.get(PARAMS_KEY)
@@ -100,6 +140,12 @@ def get_validators(reader: StateReader) -> ValidatorSet | None:
     """Return the validator set in force, None before genesis."""
     value = reader.get(VALIDATORS_KEY)
     return None if value is None else VALIDATOR_SET.decode(value)
+
+
+def get_leaders(reader: StateReader) -> Leaders:
+    """Return who is passed over as leader at the next height."""
+    value = reader.get(LEADERS_KEY)
+    return NO_MISSES if value is None else LEADERS.decode(value)
 
 
 def get_next_params(reader: StateReader, current: ChainParams) -> ChainParams:

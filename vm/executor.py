@@ -1,5 +1,8 @@
 """Executes blocks: membership, gas allowance, calls; receipts, events and writes come out.
 
+After the transactions the engine's own rows follow: gas used, evidence handed to
+governance, leaders that let views pass, and at the end of an epoch what is in force next.
+
 The same inputs give the same bytes on every validator. Whatever a verified transaction
 holds, its outcome is a receipt: only MemoryError, RecursionError and OSError escape,
 because then this node is broken and must not vote. Never checks a signature, an expiry
@@ -17,21 +20,28 @@ from primitives.block import (
     STATUS_FAULT,
     STATUS_OK,
     STATUS_REJECTED,
+    Header,
 )
+from primitives.certificate import Certificate
 from primitives.codec import Value, pack
 from primitives.errors import GenesisError
+from primitives.evidence import EVIDENCE, TWO_VIEW_CHANGES, TWO_VOTES, Evidence
 from primitives.genesis import Genesis, compute_chain_id
-from primitives.hashing import Address, TransactionId, compute_contract_address
+from primitives.hashing import Address, Tag, TransactionId, compute_hash
+from primitives.leaders import LEADERS, NO_MISSES, Leaders
 from primitives.params import CHAIN_PARAMS, ChainParams, is_epoch_end
 from primitives.transaction import Call, Transaction
 from primitives.validators import VALIDATOR_SET, ValidatorSet
 from vm import engine_view
+from vm.engine_view import AUTHORITY
 from vm.machine import BlockContext, Machine
 from vm.outcome import CallsOutcome, VmEvent
 from vm.state import MemoryReader, Overlay, StateReader
 
 SYSTEM: Final = "system"
 """The native contract: one method, ``deploy(name, source)``, for deployers."""
+
+_EVIDENCE_KINDS: Final = {TWO_VOTES: "two-votes", TWO_VIEW_CHANGES: "two-view-changes"}
 
 CODE_NOT_A_MEMBER: Final = "not-a-member"
 CODE_ALLOWANCE: Final = "allowance"
@@ -41,6 +51,41 @@ CODE_NOT_A_DEPLOYER: Final = "not-a-deployer"
 
 GENESIS_GAS_MAX: Final = 1 << 62
 """Genesis was agreed on by its members: nothing in it is metered against anyone."""
+
+EVIDENCE_GAS_MAX: Final = 2_000_000
+"""For one piece of evidence handed to governance; charged to nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockInputs:
+    """A block as the executor takes it; everything in it was verified before.
+
+    ``parent_view`` is the view of the parent's certificate inside the block.
+    """
+
+    context: BlockContext
+    transactions: Sequence[Transaction]
+    parent_view: int = 0
+    evidence: Sequence[Evidence] = ()
+
+    @classmethod
+    def of(
+        cls,
+        header: Header,
+        transactions: Sequence[Transaction],
+        evidence: Sequence[bytes],
+        parent_certificate: Certificate | None,
+    ) -> BlockInputs:
+        """Return the inputs of a block. Raises CodecError for evidence that nobody checked."""
+        context = BlockContext(
+            chain_id=header.chain_id,
+            height=header.height,
+            time_s=header.time_ms // 1_000,
+            epoch=header.epoch,
+            proposer=header.proposer,
+        )
+        view = 0 if parent_certificate is None else parent_certificate.view
+        return cls(context, transactions, view, tuple(map(EVIDENCE.decode, evidence)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,31 +103,47 @@ class BlockOutcome:
     gas: int
     next_validators: ValidatorSet
     next_params: ChainParams
+    next_leaders: Leaders
 
 
 def execute_block(
     machine: Machine,
     reader: StateReader,
-    context: BlockContext,
-    transactions: Sequence[Transaction],
+    inputs: BlockInputs,
     params: ChainParams,
     validators: ValidatorSet,
 ) -> BlockOutcome:
-    """Return the outcome of ``transactions`` in order on the state of the parent block."""
-    run = _BlockRun(machine, reader, context, params)
-    for index, transaction in enumerate(transactions):
+    """Return the outcome of a block on the state of its parent."""
+    height = inputs.context.height
+    run = _BlockRun(machine, reader, inputs.context, params)
+    for index, transaction in enumerate(inputs.transactions):
         run.execute(index, transaction)
     run.write_gas_used()
+    for item in inputs.evidence:
+        run.record_evidence(item)
+    before = leaders = engine_view.get_leaders(reader)
+    if height > 1 and not is_epoch_end(height - 1, params.epoch_blocks):
+        leaders = leaders.advance(validators, height, inputs.parent_view)
     next_params, next_validators = params, validators
-    if is_epoch_end(context.height, params.epoch_blocks):
+    if is_epoch_end(height, params.epoch_blocks):
         next_params = engine_view.get_next_params(run.overlay, params)
         next_validators = engine_view.get_next_validators(run.overlay, validators)
+        leaders = leaders.turn_epoch(next_validators)
         if next_params != params:
             run.overlay.put(engine_view.PARAMS_KEY, CHAIN_PARAMS.encode(next_params))
         if next_validators != validators:
             run.overlay.put(engine_view.VALIDATORS_KEY, VALIDATOR_SET.encode(next_validators))
+    if leaders != before:
+        row = None if leaders == NO_MISSES else LEADERS.encode(leaders)
+        run.overlay.put(engine_view.LEADERS_KEY, row)
     return BlockOutcome(
-        run.receipts, run.events, run.overlay.writes, run.gas, next_validators, next_params
+        run.receipts,
+        run.events,
+        run.overlay.writes,
+        run.gas,
+        next_validators,
+        next_params,
+        leaders,
     )
 
 
@@ -162,6 +223,25 @@ class _BlockRun:
                 for old, _ in self.overlay.scan(key[:-8], None, 2):
                     self.overlay.put(old, None)
             self.overlay.put(key, pack(budget.used))
+
+    def record_evidence(self, item: Evidence) -> None:
+        """Hand one piece of verified evidence to governance, in the engine's own name.
+
+        It belongs to no transaction, so it has no receipt and its events are left out; the
+        block's evidence says the same. A governance that refuses changes nothing.
+        """
+        kind = _EVIDENCE_KINDS.get(item.kind, "unknown")
+        digest = compute_hash(Tag.EVIDENCE, EVIDENCE.encode(item))
+        arguments: tuple[Value, ...] = (item.validator, item.epoch, item.height, kind, digest)
+        call = Call(engine_view.GOVERNANCE, "record_evidence", arguments)
+        mark = self.overlay.mark()
+        outcome = self._machine.run_calls(
+            self.overlay, self._context, digest, AUTHORITY, (call,), EVIDENCE_GAS_MAX
+        )
+        if outcome.status == STATUS_OK:
+            self.overlay.commit(mark)
+        else:
+            self.overlay.rollback(mark)
 
     def _get_organisation(self, sender: Address) -> str | None:
         """Return the sender's organisation as of this transaction, not of the block's start."""
@@ -261,14 +341,13 @@ def execute_genesis(machine: Machine, genesis: Genesis) -> BlockOutcome:
     index of the genesis call that emitted it. Raises GenesisError, naming the contract or
     the call, when anything fails: such a chain must not start.
     """
-    authority = compute_contract_address("governance")
-    context = BlockContext(compute_chain_id(genesis), 0, genesis.time_ms // 1000, 0, authority)
+    context = BlockContext(compute_chain_id(genesis), 0, genesis.time_ms // 1000, 0, AUTHORITY)
     overlay = Overlay(MemoryReader())
     gas = 0
     for contract in genesis.contracts:
         outcome = machine.deploy(
-            overlay, contract.name, contract.source, authority,
-            context=context, sender=authority, gas_limit=GENESIS_GAS_MAX,
+            overlay, contract.name, contract.source, AUTHORITY,
+            context=context, sender=AUTHORITY, gas_limit=GENESIS_GAS_MAX,
         )  # fmt: skip
         _require_ok(outcome, contract=contract.name)
         gas += outcome.gas
@@ -282,7 +361,9 @@ def execute_genesis(machine: Machine, genesis: Genesis) -> BlockOutcome:
         events.extend([encode_event(index, event) for event in outcome.events])
     overlay.put(engine_view.PARAMS_KEY, CHAIN_PARAMS.encode(genesis.params))
     overlay.put(engine_view.VALIDATORS_KEY, VALIDATOR_SET.encode(genesis.validators))
-    return BlockOutcome([], events, overlay.writes, gas, genesis.validators, genesis.params)
+    return BlockOutcome(
+        [], events, overlay.writes, gas, genesis.validators, genesis.params, NO_MISSES
+    )
 
 
 def _require_ok(outcome: CallsOutcome, **where: str | int) -> None:

@@ -23,17 +23,14 @@ from primitives.keys import PrivateKey
 from primitives.params import ChainParams, check_params
 from primitives.transaction import Call
 from primitives.validators import ValidatorSet
+from vm.engine_view import AUTHORITY, GOVERNANCE
 
-GOVERNANCE: Final = "governance"
 IDENTITY: Final = "identity"
 UNITS: Final = "units"
 RETIREMENT: Final = "retirement"
 
 CONTRACT_NAMES: Final = (GOVERNANCE, IDENTITY, UNITS, RETIREMENT)
 """The carbon contracts, in the order in which genesis deploys them."""
-
-AUTHORITY: Final = compute_contract_address(GOVERNANCE)
-"""Sends genesis calls and stands for passed proposals. A hash, so nobody has its key."""
 
 KEY_DELAY_SECONDS_DEFAULT: Final = 24 * 3600
 """Between a change of keys and the next move of units, on a real chain."""
@@ -96,7 +93,7 @@ def build_genesis(
     for key in (*administration.administrators, *administration.deployers):
         if key not in known:
             raise GenesisError("administrator or deployer is no member's key", key=key.hex())
-    calls = [*_build_connections(params, administration)]
+    calls = [*_build_connections(params, validators, administration)]
     for member in members:
         calls.extend(_build_member(member))
     return Genesis(
@@ -110,7 +107,9 @@ def build_genesis(
     )
 
 
-def _build_connections(params: ChainParams, administration: Administration) -> list[Call]:
+def _build_connections(
+    params: ChainParams, validators: ValidatorSet, administration: Administration
+) -> list[Call]:
     """Return the calls that make the contracts known to each other."""
     identity = compute_contract_address(IDENTITY)
     first: tuple[Value, ...] = (
@@ -121,8 +120,10 @@ def _build_connections(params: ChainParams, administration: Administration) -> l
         identity,
         administration.key_delay_seconds,
     )
+    entries: list[Value] = [[member.name, member.public_key] for member in validators.members]
     return [
         Call(GOVERNANCE, "bootstrap", first),
+        Call(GOVERNANCE, "bootstrap_validators", (entries,)),
         Call(UNITS, "connect", (compute_contract_address(RETIREMENT),)),
     ]
 

@@ -32,12 +32,12 @@ def test_seed_43_a_certificate_kept_to_oneself_stops_the_chain_and_told_does_not
     assert run_seed(43, 4, "splits").violation == ""
 
 
-def test_seed_55_ignoring_what_was_prepared_ends_in_two_final_blocks(
+def test_seed_205_ignoring_what_was_prepared_ends_in_two_final_blocks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # Without the simulator's own look at new views, so that the fork itself is seen.
     monkeypatch.setattr("tools.simulator.checks.choose_prepared", lambda proof: None)
-    assert "two blocks are final" in run_seed(55, 4, "forks", IgnoresHighestPrepared).violation
+    assert "two blocks are final" in run_seed(205, 4, "forks", IgnoresHighestPrepared).violation
     assert run_seed(55, 4, "forks").violation == ""
 
 

@@ -36,8 +36,8 @@ from tools.audit import checks
 from tools.audit.checks import Position
 from tools.audit.replay import ReplayState, find_row_differences
 from tools.audit.report import KEYS_SHOWN_MAX, AuditReport, Difference, Mismatch, require
-from vm.executor import BlockOutcome, execute_block, execute_genesis
-from vm.machine import BlockContext, Machine
+from vm.executor import BlockInputs, BlockOutcome, execute_block, execute_genesis
+from vm.machine import Machine
 
 WORKERS = 2
 """libsodium releases the GIL: signatures are checked while the block executes."""
@@ -223,25 +223,14 @@ class Auditor:
     def _execute(
         self, block: Block, received: Sequence[ReceivedTransaction], before: Position
     ) -> tuple[BlockOutcome, ExecutionResult]:
-        header = block.header
-        context = BlockContext(
-            chain_id=header.chain_id,
-            height=header.height,
-            time_s=header.time_ms // 1_000,
-            epoch=header.epoch,
-            proposer=header.proposer,
-        )
         # Their signatures are being checked meanwhile, and before anything is reported.
         transactions = [Transaction(item.id, item.body, item.encoded) for item in received]
-        outcome = execute_block(
-            self._machine,
-            self._state,
-            context,
-            transactions,
-            before.next_params,
-            before.next_validators,
+        inputs = BlockInputs.of(
+            block.header, transactions, block.evidence, block.parent_certificate
         )
-        return outcome, self._apply(header.height, outcome, before.next_params.state_levels)
+        params, validators = before.next_params, before.next_validators
+        outcome = execute_block(self._machine, self._state, inputs, params, validators)
+        return outcome, self._apply(block.header.height, outcome, params.state_levels)
 
     def _apply(self, height: int, outcome: BlockOutcome, levels: int) -> ExecutionResult:
         """Move the audit's own state on; return the execution result it computed."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from consensus.effects import CommittedTip
+from consensus.effects import CommittedTip, Proposal
 from consensus.replica import Replica
 from primitives.certificate import Certificate
 from primitives.hashing import Address, Hash
+from primitives.leaders import Leaders
 from tools.simulator.checks import Checker
 from tools.simulator.coverage import Coverage
 
@@ -44,9 +45,13 @@ class Chain(Protocol):
 
     def make_tip(
         self, height: int, block_hash: Hash, exec_hash: Hash, time_ms: int,
-        certificate: Certificate | None,
+        certificate: Certificate | None, leaders: Leaders,
     ) -> CommittedTip:  # fmt: skip
         """Return the tip with the sets that are in force there."""
+        ...
+
+    def advance_leaders(self, leaders: Leaders, proposal: Proposal) -> Leaders:
+        """Return who is passed over as leader after a block."""
         ...
 
     def get_node_index(self, address: Address) -> int:

@@ -10,7 +10,7 @@ import random
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, Protocol
 
-from consensus.evidence import EVIDENCE, make_evidence
+from consensus.evidence import make_evidence
 from consensus.messages import (
     EvidenceMessage,
     Message,
@@ -25,6 +25,7 @@ from consensus.rules import HeightRules
 from primitives.block import compute_header_hash, compute_transactions_root
 from primitives.certificate import Phase
 from primitives.errors import CodecError
+from primitives.evidence import EVIDENCE
 from primitives.hashing import ZERO_HASH, Hash
 
 FLOOD = 40

@@ -39,6 +39,7 @@ from consensus.rules import HeightRules, check_content, check_successor
 from primitives.certificate import Certificate, verify_certificate
 from primitives.errors import ProofError
 from primitives.hashing import Hash, TransactionId
+from primitives.leaders import NO_MISSES, Leaders
 from tools.simulator.chain import Chain
 from tools.simulator.disk import CrashError, Disk
 
@@ -119,10 +120,16 @@ class SimNode:
     def _read_tip(self) -> CommittedTip:
         if not self.disk.blocks:
             return self.genesis
+        leaders = NO_MISSES
+        for proposal, _, _ in self.disk.blocks:
+            leaders = self.world.advance_leaders(leaders, proposal)
+        return self._make_tip(leaders)
+
+    def _make_tip(self, leaders: Leaders) -> CommittedTip:
         proposal, certificate, executed = self.disk.blocks[-1]
         header = proposal.header
         return self.world.make_tip(
-            header.height, proposal.block_hash, executed, header.time_ms, certificate
+            header.height, proposal.block_hash, executed, header.time_ms, certificate, leaders
         )
 
     def crash(self, down_ms: int) -> None:
@@ -297,7 +304,7 @@ class SimNode:
         )
         self.world.note(self.index, "commit", f"height {header.height} {header_name(proposal)}")
         self.disk.blocks.append((proposal, certificate, executed))
-        self.tip = self._read_tip()
+        self.tip = self._make_tip(self.world.advance_leaders(self.tip.next_leaders, proposal))
         self._asked = None
         for item in proposal.transaction_ids:
             self.pool.pop(item, None)

@@ -11,13 +11,14 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from consensus.effects import CommittedTip
+from consensus.effects import CommittedTip, Proposal
 from consensus.messages import decode_message
 from consensus.replica import Replica
 from primitives.certificate import Certificate
 from primitives.errors import CodecError
 from primitives.hashing import ZERO_HASH, Address, Hash
-from primitives.params import ChainParams, compute_epoch
+from primitives.leaders import NO_MISSES, Leaders
+from primitives.params import ChainParams, compute_epoch, is_epoch_end
 from primitives.validators import Validator, ValidatorSet
 from tools.simulator.checks import Checker, ViolationError
 from tools.simulator.coverage import Coverage
@@ -88,7 +89,7 @@ class World:
         honest = frozenset(range(plan.validators)) - frozenset(plan.liars)
         self.honest = honest
         self.checker = Checker(self.chain_id, self.check, honest, plan.validators)
-        genesis = self.make_tip(0, ZERO_HASH, ZERO_HASH, START_MS - 1_000, None)
+        genesis = self.make_tip(0, ZERO_HASH, ZERO_HASH, START_MS - 1_000, None, NO_MISSES)
         self.nodes = [
             SimNode(self, number, key, genesis, random.Random(f"disk/{seed}/{number}"))
             for number, key in enumerate(keys)
@@ -127,6 +128,7 @@ class World:
         exec_hash: Hash,
         time_ms: int,
         certificate: Certificate | None,
+        leaders: Leaders,
     ) -> CommittedTip:
         """Return the tip with the sets in force there."""
         blocks = PARAMS.epoch_blocks
@@ -139,7 +141,19 @@ class World:
             self.get_validators(compute_epoch(height, blocks)),
             self.get_validators(compute_epoch(height + 1, blocks)),
             PARAMS,
+            leaders,
         )
+
+    def advance_leaders(self, leaders: Leaders, proposal: Proposal) -> Leaders:
+        """Return who is passed over after a block, as vm/executor.py works it out."""
+        height, blocks = proposal.header.height, PARAMS.epoch_blocks
+        parent = proposal.parent_certificate
+        if parent is not None and not is_epoch_end(height - 1, blocks):
+            validators = self.get_validators(compute_epoch(height, blocks))
+            leaders = leaders.advance(validators, height, parent.view)
+        if is_epoch_end(height, blocks):
+            leaders = leaders.turn_epoch(self.get_validators(compute_epoch(height + 1, blocks)))
+        return leaders
 
     def _make_links(self, number: int) -> tuple[int, ...]:
         count = self.plan.validators

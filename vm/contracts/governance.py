@@ -1,16 +1,20 @@
 """What the engine needs to know, and how the members change it.
 
 Accounts (which key belongs to which organisation), gas allowances, deployers, chain parameters,
-validators, observers and administrators. Parameters and validators decided here take effect at the
-end of the epoch, when the engine reads them (vm/engine_view.py). Changes are proposals that
-administrators vote on; what touches another contract is done in this contract's name.
+the registry of nodes (validators, candidates, observers), evidence against validators, and
+administrators. Parameters, versions and validators decided here take effect at the end of the epoch,
+when the engine reads them (vm/engine_view.py). Changes are proposals that administrators vote on;
+what touches another contract is done in this contract's name.
 Never does this contract hold units or judge organisations: identity and units do.
 """
-from vm import Address, Map, Var, call, ctx, emit, event, export, init, record, require, view
+from vm import Address, Map, Var, call, ctx, emit, event, export, init, record, replace, require, view
 
 PROPOSAL_SECONDS = 1209600
 ADMINISTRATORS_MAX = 32
 OBSERVERS_MAX = 200
+CANDIDATES_MAX = 200
+CERTIFICATE_BYTES_MAX = 4096
+VERSION_MAX = 1000
 DELAY_SECONDS_MAX = 2592000
 ALLOWANCE_MAX = 4611686018427387904
 
@@ -38,6 +42,32 @@ class Params:
 class ValidatorEntry:
     name: str
     key: Address
+
+
+@record
+class Versions:
+    protocol_version: int
+    vm_version: int
+
+
+@record
+class NodeEntry:
+    name: str
+    key: Address
+    role: str
+    certificate: bytes
+
+
+@record
+class Evidence:
+    validator: Address
+    name: str
+    epoch: int
+    height: int
+    kind: str
+    digest: bytes
+    recorded: int
+    proposal: int
 
 
 @record
@@ -94,8 +124,18 @@ allowances = Map[str, int](default=-1)
 deployers = Map[Address, bool](default=False)
 observers = Map[Address, str]()
 observer_count = Var[int]()
+candidates = Map[Address, str]()
+candidate_count = Var[int]()
+certificates = Map[Address, bytes](default=b"")
+struck_off = Map[Address, bool](default=False)
+registry_version = Var[int]()
 params = Var[Params]()
 validators = Var[list[ValidatorEntry]]()
+validators_before = Var[list[ValidatorEntry]]()
+validators_changed = Var[int]()
+evidence_count = Var[int]()
+evidence_rows = Map[int, Evidence]()
+evidence_of = Map[tuple[Address, int], int](default=0)
 administrators = Var[list[Address]]()
 threshold = Var[int]()
 key_delay_seconds = Var[int]()
@@ -104,6 +144,9 @@ proposal_count = Var[int]()
 proposals = Map[int, Proposal]()
 proposed_params = Map[int, Params]()
 proposed_validators = Map[int, list[ValidatorEntry]]()
+proposed_versions = Map[int, Versions]()
+proposed_certificates = Map[int, bytes]()
+proposed_keys = Map[int, Address]()
 
 
 @init
@@ -135,6 +178,15 @@ def bootstrap(
     key_delay_seconds.set(delay_seconds)
     for account in first_deployers:
         deployers[account] = True
+
+
+@export
+def bootstrap_validators(first: list[ValidatorEntry]) -> None:
+    """Genesis only: the set that the engine starts with."""
+    require(ctx.sender == authority.get(), "not-authority")
+    require(len(validators.get()) == 0, "already-bootstrapped")
+    check_validators(first)
+    validators.set(first)
 
 
 # --- accounts, kept right by identity ---------------------------------------------------------
@@ -177,16 +229,58 @@ def propose_params(wanted: Params) -> int:
 @export
 def propose_validators(wanted: list[ValidatorEntry]) -> int:
     require_administrator()
-    check_range(len(wanted), 1, 100, "bad-validators")
-    names: list[str] = []
-    keys: list[Address] = []
-    for entry in wanted:
-        check_range(len(entry.name), 1, 64, "bad-validators")
-        require(entry.name not in names and entry.key not in keys, "bad-validators")
-        names.append(entry.name)
-        keys.append(entry.key)
+    check_validators(wanted)
     number = open_proposal("validators", "", len(wanted), ctx.sender, False)
     proposed_validators[number] = wanted
+    return number
+
+
+@export
+def propose_validator(key: Address, present: bool) -> int:
+    """Make a candidate a validator, or a validator a candidate again."""
+    require_administrator()
+    return open_proposal("validator", "", 0, key, present)
+
+
+@export
+def propose_validator_key(old: Address, new: Address) -> int:
+    """Replace a validator's key by a candidate's; the name and the place in the order stay."""
+    require_administrator()
+    number = open_proposal("validator-key", "", 0, old, False)
+    proposed_keys[number] = new
+    return number
+
+
+@export
+def propose_candidate(name: str, key: Address, certificate: bytes, allowed: bool) -> int:
+    """Admit a node that may become a validator, or strike it off: nobody links with it any more."""
+    require_administrator()
+    check_id(name)
+    check_certificate(certificate, not allowed)
+    number = open_proposal("candidate", name, 0, key, allowed)
+    proposed_certificates[number] = certificate
+    return number
+
+
+@export
+def publish_certificate(key: Address, certificate: bytes) -> None:
+    """Tell all nodes a registered node's TLS certificate. No vote: each node checks that it is the key's."""
+    require_administrator()
+    check_certificate(certificate, False)
+    require(get_role(key) != "", "no-node")
+    certificates[key] = certificate
+    note_registry()
+
+
+@export
+def propose_versions(protocol_version: int, vm_version: int) -> int:
+    """From the next epoch on: nodes whose program is too old stop before it."""
+    require_administrator()
+    now = params.get()
+    check_range(protocol_version, now.protocol_version, VERSION_MAX, "bad-version")
+    check_range(vm_version, now.vm_version, VERSION_MAX, "bad-version")
+    number = open_proposal("versions", "", 0, ctx.sender, False)
+    proposed_versions[number] = Versions(protocol_version, vm_version)
     return number
 
 
@@ -263,9 +357,17 @@ def execute(proposal: int) -> None:
 
 def apply_proposal(number: int, decided: Proposal) -> None:
     if decided.kind == "params":
-        params.set(proposed_params[number])
+        apply_params(proposed_params[number])
+    elif decided.kind == "versions":
+        apply_versions(proposed_versions[number])
     elif decided.kind == "validators":
-        validators.set(proposed_validators[number])
+        decide_validators(proposed_validators[number])
+    elif decided.kind == "validator":
+        apply_validator(decided.key, decided.flag)
+    elif decided.kind == "validator-key":
+        apply_validator_key(decided.key, proposed_keys[number])
+    elif decided.kind == "candidate":
+        apply_candidate(decided.text, decided.key, decided.flag, proposed_certificates[number])
     elif decided.kind == "allowance":
         apply_allowance(decided.text, decided.amount)
     elif decided.kind == "deployer":
@@ -281,6 +383,111 @@ def apply_proposal(number: int, decided: Proposal) -> None:
         key_delay_seconds.set(decided.amount)
     else:
         call("identity", "add_role", decided.text, "regulator")
+
+
+def apply_params(wanted: Params) -> None:
+    """Versions are decided apart: a vote on other parameters must not undo theirs."""
+    now = params.get()
+    versions = replace(wanted, protocol_version=now.protocol_version)
+    params.set(replace(versions, vm_version=now.vm_version))
+
+
+def apply_versions(wanted: Versions) -> None:
+    now = params.get()
+    check_range(wanted.protocol_version, now.protocol_version, VERSION_MAX, "bad-version")
+    check_range(wanted.vm_version, now.vm_version, VERSION_MAX, "bad-version")
+    versions = replace(now, protocol_version=wanted.protocol_version)
+    params.set(replace(versions, vm_version=wanted.vm_version))
+
+
+def apply_validator(key: Address, present: bool) -> None:
+    members = validators.get()
+    if present:
+        require(key in candidates, "not-candidate")
+        members.append(ValidatorEntry(candidates[key], key))
+    else:
+        members = [member for member in members if member.key != key]
+        require(len(members) < len(validators.get()), "no-validator")
+    decide_validators(members)
+
+
+def apply_validator_key(old: Address, new: Address) -> None:
+    require(new in candidates, "not-candidate")
+    members = [
+        ValidatorEntry(member.name, new if member.key == old else member.key)
+        for member in validators.get()
+    ]
+    require(new in [member.key for member in members], "no-validator")
+    decide_validators(members)
+
+
+def decide_validators(wanted: list[ValidatorEntry]) -> None:
+    """Gather changes for the end of this epoch: at most f of them, so that the sets overlap."""
+    check_validators(wanted)
+    epoch = (ctx.height - 1) // params.get().epoch_blocks
+    if validators_changed.get() != epoch + 1:
+        validators_before.set(validators.get())
+        validators_changed.set(epoch + 1)
+    before = validators_before.get()
+    allowed = max(1, (len(before) - 1) // 3)
+    require(count_changes(before, wanted) <= allowed, "too-many-changes")
+    keys = [entry.key for entry in wanted]
+    for member in validators.get():
+        if member.key not in keys and member.key not in candidates:
+            add_candidate(member.name, member.key)
+    validators.set(wanted)
+    note_registry()
+
+
+def count_changes(before: list[ValidatorEntry], wanted: list[ValidatorEntry]) -> int:
+    """Keys that come or go; a key that replaces another under the same name counts once."""
+    old = [entry.key for entry in before]
+    new = [entry.key for entry in wanted]
+    added = [entry.name for entry in wanted if entry.key not in old]
+    removed = [entry.name for entry in before if entry.key not in new]
+    return len(added) + len([name for name in removed if name not in added])
+
+
+def apply_candidate(name: str, key: Address, allowed: bool, certificate: bytes) -> None:
+    if allowed:
+        require(get_role(key) in ["", "observer"], "already-registered")
+        if key in observers:
+            apply_observer("", key, False)
+        add_candidate(name, key)
+        certificates[key] = certificate
+        if key in struck_off:
+            del struck_off[key]
+    else:
+        require(get_role(key) == "candidate", "not-candidate")
+        del candidates[key]
+        candidate_count.set(candidate_count.get() - 1)
+        strike_off(key)
+    note_registry()
+
+
+def add_candidate(name: str, key: Address) -> None:
+    candidates[key] = name
+    candidate_count.set(candidate_count.get() + 1)
+    require(candidate_count.get() <= CANDIDATES_MAX, "too-many-candidates")
+
+
+def strike_off(key: Address) -> None:
+    struck_off[key] = True
+    if key in certificates:
+        del certificates[key]
+
+
+def note_registry() -> None:
+    """Nodes look at this one number after each block, and at the rest when it moved."""
+    registry_version.set(registry_version.get() + 1)
+
+
+def get_role(key: Address) -> str:
+    if key in [entry.key for entry in validators.get()]:
+        return "validator"
+    if key in candidates:
+        return "candidate"
+    return "observer" if key in observers else ""
 
 
 def apply_allowance(organisation: str, gas: int) -> None:
@@ -312,20 +519,31 @@ def apply_observer(name: str, key: Address, allowed: bool) -> None:
             observer_count.set(observer_count.get() + 1)
         require(observer_count.get() <= OBSERVERS_MAX, "too-many-observers")
         observers[key] = name
+        if key in struck_off:
+            del struck_off[key]
     elif known:
         observer_count.set(observer_count.get() - 1)
         del observers[key]
+        if get_role(key) == "":
+            strike_off(key)
+    note_registry()
 
 
 def open_proposal(kind: str, text: str, amount: int, key: Address, flag: bool) -> int:
+    number = store_new(kind, text, amount, key, flag, [ctx.sender])
+    emit(Proposed(number, kind, ctx.sender))
+    return number
+
+
+def store_new(
+    kind: str, text: str, amount: int, key: Address, flag: bool, votes: list[Address]
+) -> int:
     number = proposal_count.get() + 1
     proposal_count.set(number)
     expires = ctx.time + PROPOSAL_SECONDS
-    votes = [ctx.sender]
     proposals[number] = Proposal(
         kind, ctx.sender, ctx.time, expires, "open", text, amount, key, flag, votes
     )
-    emit(Proposed(number, kind, ctx.sender))
     return number
 
 
@@ -344,11 +562,57 @@ def get_open(number: int) -> Proposal:
     return current
 
 
+# --- evidence, handed over by the engine ------------------------------------------------------
+
+
+@export
+def record_evidence(
+    validator: Address, epoch: int, height: int, kind: str, digest: bytes
+) -> None:
+    """Keep one proof of misconduct for each validator and epoch, and ask for a vote on its removal.
+
+    The engine calls this at the end of a block that holds the evidence, which all validators verified.
+    No events: there is no transaction that they could belong to.
+    """
+    require(ctx.sender == authority.get(), "not-authority")
+    if evidence_of[validator, epoch] == 0:
+        name = ""
+        for member in validators.get():
+            if member.key == validator:
+                name = member.name
+        proposal = 0
+        if name != "" and len(validators.get()) > 1:
+            proposal = proposal_count.get() + 1
+            store_new("validator", kind, height, validator, False, [])
+        number = evidence_count.get() + 1
+        evidence_count.set(number)
+        evidence_of[validator, epoch] = number
+        evidence_rows[number] = Evidence(
+            validator, name, epoch, height, kind, digest, ctx.time, proposal
+        )
+
+
 # --- checks -----------------------------------------------------------------------------------
 
 
 def require_administrator() -> None:
     require(ctx.sender in administrators.get(), "not-administrator")
+
+
+def check_validators(wanted: list[ValidatorEntry]) -> None:
+    check_range(len(wanted), 1, 100, "bad-validators")
+    names: list[str] = []
+    keys: list[Address] = []
+    for entry in wanted:
+        check_range(len(entry.name), 1, 64, "bad-validators")
+        require(entry.name not in names and entry.key not in keys, "bad-validators")
+        names.append(entry.name)
+        keys.append(entry.key)
+
+
+def check_certificate(certificate: bytes, may_lack: bool) -> None:
+    least = 0 if may_lack else 1
+    check_range(len(certificate), least, CERTIFICATE_BYTES_MAX, "bad-certificate")
 
 
 def check_administrators(members: list[Address], votes: int) -> None:
@@ -382,8 +646,8 @@ def check_id(text: str) -> None:
 def check_params(wanted: Params) -> None:
     """The ranges of primitives.params, so that the engine never meets a value it must refuse."""
     code = "param-range"
-    check_range(wanted.protocol_version, 1, 1, code)
-    check_range(wanted.vm_version, 1, 1, code)
+    check_range(wanted.protocol_version, 1, VERSION_MAX, code)
+    check_range(wanted.vm_version, 1, VERSION_MAX, code)
     check_range(wanted.epoch_blocks, 1, 10000000, code)
     check_range(wanted.block_transactions_max, 1, 20000, code)
     check_range(wanted.block_bytes_max, 131072, 16777216, code)
@@ -452,6 +716,43 @@ def get_key_delay() -> int:
 def get_observers() -> list[ValidatorEntry]:
     rows = observers.scan(None, None, OBSERVERS_MAX)
     return [ValidatorEntry(name, key) for key, name in rows]
+
+
+@view
+def get_candidates() -> list[NodeEntry]:
+    rows = candidates.scan(None, None, CANDIDATES_MAX)
+    keys = [entry.key for entry in validators.get()]
+    return [
+        NodeEntry(name, key, "candidate", certificates[key]) for key, name in rows if key not in keys
+    ]
+
+
+@view
+def get_node(key: Address) -> NodeEntry:
+    """The role is '' for a node that is not registered."""
+    role = get_role(key)
+    name = ""
+    if role == "validator":
+        for member in validators.get():
+            if member.key == key:
+                name = member.name
+    elif role == "candidate":
+        name = candidates[key]
+    elif role == "observer":
+        name = observers[key]
+    return NodeEntry(name, key, role, certificates[key])
+
+
+@view
+def list_evidence(after: int, limit: int) -> list[Evidence]:
+    check_range(limit, 1, 100, "bad-limit")
+    last = min(evidence_count.get(), after + limit)
+    return [evidence_rows[number] for number in range(after + 1, last + 1)]
+
+
+@view
+def count_evidence() -> int:
+    return evidence_count.get()
 
 
 @view

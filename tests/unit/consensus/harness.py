@@ -38,6 +38,7 @@ from consensus.signing import INITIAL_LAST_SIGNED
 from primitives.certificate import Certificate, Phase
 from primitives.hashing import ZERO_HASH, Address, Hash, TransactionId
 from primitives.keys import PrivateKey
+from primitives.leaders import NO_MISSES
 from primitives.params import ChainParams
 from primitives.validators import Validator, ValidatorSet
 
@@ -81,7 +82,7 @@ class Bench:
         if self.tip is None:
             self.tip = CommittedTip(
                 0, ZERO_HASH, hash_of("genesis"), NOW - 60_000, None,
-                self.validators, self.validators, self.params,
+                self.validators, self.validators, self.params, NO_MISSES,
             )  # fmt: skip
         recovered: Recovered = recover(CHAIN, self.tip, self.records, self.last_signed)
         key: Signer | None = None if self.me is None else self.keys[self.me]
@@ -98,7 +99,7 @@ class Bench:
         return HeightRules.of(CHAIN, self.tip)
 
     def leader(self, view: int = 0) -> int:
-        return self.rules.validators.get_leader(self.rules.height, view)
+        return self.rules.get_leader(self.rules.height, view)
 
     def vote(
         self, signer: int, phase: Phase, view: int, block: Hash, exec_hash: Hash = ZERO_HASH,
@@ -181,6 +182,7 @@ class Bench:
         return CommittedTip(
             self.rules.height, proposal.block_hash, certificate.exec_hash,
             proposal.header.time_ms, certificate, self.validators, self.validators, self.params,
+            NO_MISSES,
         )  # fmt: skip
 
     def commit_next(self, proposal: Proposal | None = None) -> list[Effect]:

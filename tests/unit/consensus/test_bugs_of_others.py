@@ -37,6 +37,7 @@ from primitives.block import Header, compute_header_hash
 from primitives.certificate import Certificate, Phase
 from primitives.codec import pack
 from primitives.hashing import TransactionId
+from primitives.leaders import NO_MISSES
 from tests.unit.consensus.harness import (
     CHAIN,
     NOW,
@@ -226,7 +227,7 @@ def test_bug_16_fisco_each_proof_is_checked_with_the_set_of_its_own_height() -> 
     block, state = hash_of("block 10"), hash_of("state 10")
 
     def make_tip(certificate: Certificate) -> CommittedTip:
-        return CommittedTip(10, block, state, NOW, certificate, old_set, new_set, PARAMS)
+        return CommittedTip(10, block, state, NOW, certificate, old_set, new_set, PARAMS, NO_MISSES)
 
     by_old = maker.certificate((0, 1, 2), Phase.COMMIT, 0, block, state, height=10)
     bench = Bench(tip=make_tip(by_old), me=None)

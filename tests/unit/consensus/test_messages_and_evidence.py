@@ -14,7 +14,7 @@ from consensus.bounds import (
     REPAIR_GAP_MS,
     SIGNATURES_KEPT_MAX,
 )
-from consensus.evidence import EVIDENCE, make_evidence, verify_evidence
+from consensus.evidence import make_evidence, verify_evidence
 from consensus.inbox import FutureBox, PeerTable
 from consensus.messages import (
     GetProposal,
@@ -30,6 +30,7 @@ from primitives import limits
 from primitives.certificate import Phase
 from primitives.codec import pack
 from primitives.errors import CarbonodeError, CodecError, ProofError
+from primitives.evidence import EVIDENCE
 from primitives.hashing import Address
 from primitives.keys import verify
 from tests.unit.consensus.harness import CHAIN, NOW, PARAMS, Bench, hash_of

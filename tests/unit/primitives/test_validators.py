@@ -46,14 +46,6 @@ def test_known_quorums(size: int, faulty: int, quorum: int) -> None:
     assert (validators.faulty_max, validators.quorum) == (faulty, quorum)
 
 
-@pytest.mark.parametrize("size", [1, 4, 7])
-def test_the_leader_turns_with_every_height_and_every_view(size: int) -> None:
-    validators = make_set(size)
-    assert {validators.get_leader(height, 0) for height in range(size)} == set(range(size))
-    assert {validators.get_leader(9, view) for view in range(size)} == set(range(size))
-    assert validators.get_leader(5, 3) == 8 % size
-
-
 def test_a_validator_is_found_by_its_key_and_a_stranger_is_not() -> None:
     validators = make_set(4)
     assert validators.get_index(validators.members[2].public_key) == 2

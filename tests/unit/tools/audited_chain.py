@@ -42,9 +42,9 @@ from primitives.validators import Validator, ValidatorSet
 from storage.chain import BlockRecord, ChainStore, GenesisRecord
 from storage.statetree import StateChange
 from tools.genesis_files import build_development_genesis
-from vm.executor import BlockOutcome, execute_block, execute_genesis
+from vm.executor import BlockInputs, BlockOutcome, execute_block, execute_genesis
 from vm.genesis_builder import build_development_consortium, derive_development_key
-from vm.machine import BlockContext, Machine
+from vm.machine import Machine
 
 PARAMS = ChainParams(epoch_blocks=4, state_levels=2)
 NODES = [derive_development_key(f"node-{number}") for number in range(4)]
@@ -181,13 +181,9 @@ class AuditedChain:
         return Certificate(height, 0, block_hash, exec_hash, signers, signatures)
 
     def _execute(self, header: Header, transactions: Sequence[Transaction]) -> BlockOutcome:
-        context = BlockContext(
-            self.chain_id, header.height, header.time_ms // 1000, header.epoch, header.proposer
-        )
+        inputs = BlockInputs.of(header, transactions, (), None)
         with self.chain.view() as view:
-            return execute_block(
-                self.machine, view, context, transactions, self.params, self.validators
-            )
+            return execute_block(self.machine, view, inputs, self.params, self.validators)
 
     def grow(self) -> None:
         """Seven blocks: a member, new parameters, a new validator set, an empty block."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from primitives.block import EVENT, RECEIPT, Event, Receipt
 from primitives.codec import Value
+from primitives.evidence import Evidence
 from primitives.genesis import Genesis
 from primitives.hashing import Address, Hash, TransactionId
 from primitives.keys import PrivateKey
@@ -16,7 +17,7 @@ from primitives.params import ChainParams, compute_epoch
 from primitives.transaction import Call, Transaction, TransactionBody, make_nonce
 from primitives.validators import Validator, ValidatorSet
 from tools.genesis_files import load_contracts
-from vm.executor import BlockOutcome, execute_block, execute_genesis
+from vm.executor import BlockInputs, BlockOutcome, execute_block, execute_genesis
 from vm.genesis_builder import (
     Accreditation,
     Administration,
@@ -136,12 +137,16 @@ class Chain:
         epoch = compute_epoch(self.height, self.params.epoch_blocks)
         return BlockContext(Hash(bytes(32)), self.height, self.time, epoch, address_of("node-0"))
 
-    def run(self, *transactions: Transaction) -> tuple[list[Receipt], BlockOutcome]:
+    def run(
+        self,
+        *transactions: Transaction,
+        parent_view: int = 0,
+        evidence: Sequence[Evidence] = (),
+    ) -> tuple[list[Receipt], BlockOutcome]:
         self.height += 1
         self.time += 1
-        outcome = execute_block(
-            self.machine, self.state, self.context(), transactions, self.params, self.validators
-        )
+        inputs = BlockInputs(self.context(), transactions, parent_view, evidence)
+        outcome = execute_block(self.machine, self.state, inputs, self.params, self.validators)
         self.state.apply(outcome.writes)
         self.params, self.validators = outcome.next_params, outcome.next_validators
         self.events = [EVENT.decode(item) for item in outcome.events]

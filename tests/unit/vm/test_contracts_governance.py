@@ -42,7 +42,9 @@ def test_genesis_sets_everything_up(chain: Chain) -> None:
     assert not chain.view(G, "is_deployer", address_of("alice"))
     assert chain.view(G, "is_administrator", address_of("bank"))
     assert not chain.view(G, "is_administrator", address_of("bob"))
-    assert chain.view(G, "get_validators") == []
+    assert chain.view(G, "get_validators") == [
+        [member.name, member.public_key] for member in chain.genesis.validators.members
+    ]
     assert chain.view(G, "get_observers") == []
     assert chain.view(G, "organisation_of", address_of("bob")) == "bob"
     assert chain.view(G, "organisation_of", address_of("stranger")) == ""
@@ -89,6 +91,11 @@ def test_votes_of_former_administrators_do_not_count(chain: Chain) -> None:
 PROPOSALS: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("propose_params", (list(astuple(with_params())),)),
     ("propose_validators", ([["n", HASH]],)),
+    ("propose_validator", (HASH, True)),
+    ("propose_validator_key", (HASH, HASH)),
+    ("propose_candidate", ("n", HASH, b"c", True)),
+    ("publish_certificate", (HASH, b"c")),
+    ("propose_versions", (1, 1)),
     ("propose_allowance", ("bob", 1)),
     ("propose_deployer", (HASH, True)),
     ("propose_administrator", (HASH, True)),
@@ -149,7 +156,7 @@ def test_what_other_heights_depend_on_never_changes(chain: Chain, changes: Any) 
 
 
 def test_validators_take_effect_at_the_end_of_the_epoch(chain: Chain) -> None:
-    entries = [[f"n{number}", address_of(f"n{number}")] for number in range(5)]
+    entries = [*chain.view(G, "get_validators"), ["n4", address_of("n4")]]
     carry(chain, "validators", entries)
     assert chain.view(G, "get_validators") == entries
     while chain.height < 10:
@@ -299,7 +306,10 @@ def test_a_genesis_that_the_contracts_refuse_does_not_execute(
     assert caught.value.values_seen["outcome_code"] == code
 
 
-@pytest.mark.parametrize(("code", "index"), [("already-bootstrapped", 0), ("already-connected", 1)])
+@pytest.mark.parametrize(
+    ("code", "index"),
+    [("already-bootstrapped", 0), ("already-bootstrapped", 1), ("already-connected", 2)],
+)
 def test_the_authority_connects_the_contracts_once(code: str, index: int) -> None:
     genesis = make_genesis()
     repeated = replace(genesis, calls=(*genesis.calls, genesis.calls[index]))

@@ -26,7 +26,14 @@ from tests.unit.vm.carbon_chain import (
     with_params,
 )
 from vm import engine_view
-from vm.executor import _BlockRun, encode_event, encode_receipt, execute_block, execute_genesis
+from vm.executor import (
+    BlockInputs,
+    _BlockRun,
+    encode_event,
+    encode_receipt,
+    execute_block,
+    execute_genesis,
+)
 from vm.genesis_builder import Administration
 from vm.machine import Machine
 from vm.outcome import CallsOutcome, VmEvent
@@ -279,7 +286,8 @@ def test_parameters_and_validators_in_force_are_in_the_state(chain: Chain) -> No
     wanted = with_params(batch_delay_ms=99)
     number = chain.ok("regulator", "governance", "propose_params", list(astuple(wanted)))
     chain.ok("regulator", "governance", "execute", number)
-    entries = [["n", HASH]]
+    entries = [["n", HASH], *chain.view("governance", "get_validators")[1:]]
+    entries[0][0] = "v0"
     number = chain.ok("regulator", "governance", "propose_validators", entries)
     chain.ok("regulator", "governance", "execute", number)
     while chain.height < 10:
@@ -327,7 +335,8 @@ def test_the_same_block_gives_the_same_bytes_on_every_machine(chain: Chain) -> N
     ]
     transactions.append(chain.make("bob", Call("counter", "spin", (10_000_000,)), gas=50_000))
     chain.height += 1
-    arguments = (chain.state, chain.context(), transactions, chain.params, chain.validators)
+    inputs = BlockInputs(chain.context(), transactions)
+    arguments = (chain.state, inputs, chain.params, chain.validators)
     assert execute_block(chain.machine, *arguments) == execute_block(Machine(), *arguments)
 
 

@@ -64,6 +64,11 @@ class CommittedState:
         return self._tip
 
     @property
+    def view(self) -> StateView:
+        """The state after the tip; never kept across a commit, which closes it."""
+        return self._view
+
+    @property
     def height(self) -> int:
         """The last committed height."""
         return self._tip.height

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from consensus.effects import CommittedTip
 from node.committed import CommittedState
@@ -36,6 +36,10 @@ MISSES_COUNTED_MAX = 100
 """Views of one height that are counted: beyond it everyone has missed one."""
 RATE_WINDOW_S = 10.0
 """The commit rate, from which retryAfterMs follows, is smoothed over so long."""
+
+
+OnAdvanced = Callable[[Mapping[bytes, bytes | None]], None]
+"""Takes the writes of the block that was just committed."""
 
 
 class DivergenceError(CarbonodeError):
@@ -66,6 +70,11 @@ class Committer:
         self._metrics = metrics
         self._last_commit_s = time.monotonic()
         self._rate = 0.0
+        self._on_advanced: OnAdvanced = lambda writes: None
+
+    def attach(self, on_advanced: OnAdvanced) -> None:
+        """Name who follows the committed state, block by block, before anyone is told."""
+        self._on_advanced = on_advanced
 
     @property
     def state(self) -> CommittedState:
@@ -120,6 +129,7 @@ class Committer:
             next_leaders=executed.next_leaders,
         )
         self._state.advance(tip)
+        self._on_advanced(executed.outcome.writes)
         self._ids.put(ids, IdState.COMMITTED)
         expired = self._mempool.commit(tip.height, ids)
         if tip.next_params != before.next_params:

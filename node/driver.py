@@ -47,6 +47,7 @@ from node.links import Links
 from node.logs import log_event
 from node.metrics import Metrics
 from node.proposer import Proposer
+from node.versions import SUPPORTED, Versions, check_versions
 from p2p.peers import Offence
 from primitives.block import Block
 from primitives.errors import CarbonodeError
@@ -82,6 +83,7 @@ class Driver:
         links: Links,
         clock: Clock,
         metrics: Metrics,
+        versions: Versions = SUPPORTED,
     ) -> None:
         self._replica = replica
         self._journal = journal
@@ -91,6 +93,7 @@ class Driver:
         self._links = links
         self._clock = clock
         self._metrics = metrics
+        self._versions = versions
         self._on_behind: OnBehind | None = None
         self._inbox = Inbox()
         self._timers: dict[TimerName, asyncio.TimerHandle] = {}
@@ -440,8 +443,12 @@ class Driver:
         self._proposer.drop_evidence(block.evidence)
 
     async def _catch_up(self) -> None:
-        """Tell the replica that the tip moved; it may have the next height's work ready."""
+        """Tell the replica that the tip moved; it may have the next height's work ready.
+
+        Raises VersionError when the next height has rules that this program does not know.
+        """
         tip, now_ms = self._committer.state.tip, self._clock.now_ms()
+        check_versions(tip.next_params, tip.height + 1, self._versions)
         await self._perform(self._replica.caught_up(tip, now_ms))
         if self._proposer.has_waiting:
             await self._perform(self._replica.transactions_waiting(self._clock.now_ms()))

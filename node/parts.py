@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import secrets
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from node.bodies import Bodies
 from node.clock import Clock
 from node.committed import CommittedState
 from node.committer import Committer
-from node.config import NodeConfig, PeerSection
+from node.config import NodeConfig
 from node.driver import Driver
 from node.execution import ExecutionWorker, apply_genesis
 from node.indexer import Indexer
@@ -31,17 +32,20 @@ from node.mempool import IdCache, Mempool, MempoolLimits
 from node.metrics import Metrics
 from node.notify import Notifier
 from node.proposer import Proposer
+from node.registry import Registry
 from node.serving import Serving
 from node.signatures import SignatureVerifier
 from node.sync import BlockServer, Importer, Sync
+from node.versions import SUPPORTED, Versions, check_versions, warn_of_versions
 from p2p.frames import FrameKind
 from p2p.gossip import Gossip
 from p2p.network import Network
-from p2p.peers import Offence, PeerAddress
+from p2p.peers import Offence
 from primitives.genesis import Genesis, compute_chain_id
 from primitives.hashing import Address, Hash
 from primitives.keys import PrivateKey
 from storage.chain import ChainStore
+from vm import engine_view
 from vm.machine import Machine
 
 CHAIN_FOLDER = "chain"
@@ -74,6 +78,7 @@ class Parts:
     indexer: Indexer
     serving: Serving
     recovered: Recovered
+    versions: Versions
     readers: ThreadPoolExecutor
     """Threads that read the stores for peers and clients; ended before the stores close
     (LevelDB does not forgive a reader that is late)."""
@@ -93,13 +98,16 @@ class _Stores:
     worker: ExecutionWorker
 
 
-def open_parts(config: NodeConfig, genesis: Genesis, key: PrivateKey) -> Parts:
+def open_parts(
+    config: NodeConfig, genesis: Genesis, key: PrivateKey, versions: Versions = SUPPORTED
+) -> Parts:
     """Open the home folder's stores and build the node on them.
 
-    Raises storage errors, GenesisError, ConsensusError; nothing stays open then.
+    ``versions`` are those that this program can run. Raises storage errors, GenesisError,
+    ConsensusError, VersionError; nothing stays open then.
     """
     with ExitStack() as stack:
-        parts = _build(config, genesis, key, stack)
+        parts = _build(config, genesis, key, versions, stack)
         stack.pop_all()
     return parts
 
@@ -151,15 +159,20 @@ def _make_pool(
     return _Pool(mempool, ids, admission, notifier, readers)
 
 
-def _build(config: NodeConfig, genesis: Genesis, key: PrivateKey, stack: ExitStack) -> Parts:
+def _build(
+    config: NodeConfig, genesis: Genesis, key: PrivateKey, versions: Versions, stack: ExitStack
+) -> Parts:
     resources = ExitStack()
     stack.callback(resources.close)
     chain_id, clock, metrics = compute_chain_id(genesis), Clock(), Metrics()
     rng = random.Random(secrets.randbits(64))
+    check_versions(genesis.params, 1, versions)
     stores = _open_stores(config, genesis, chain_id, metrics, resources)
     state, journal = stores.state, stores.journal
+    check_versions(state.params, state.height + 1, versions)
     pool = _make_pool(config, chain_id, state, metrics, resources)
-    network = _make_network(config, chain_id, key, state, clock)
+    registry = Registry(key.public_key, config.peers)
+    network = _make_network(config, chain_id, key, state, clock, registry)
     links = Links(network, Gossip(key.public_key, rng), metrics, clock.monotonic_s)
     peers = _Peers(network, links)
     bodies = Bodies(chain_id, pool.mempool, pool.admission, state, links.requests, peers, rng)
@@ -167,8 +180,9 @@ def _build(config: NodeConfig, genesis: Genesis, key: PrivateKey, stack: ExitSta
     committer = Committer(
         state, stores.worker, journal, pool.mempool, pool.ids, pool.notifier, metrics
     )
+    committer.attach(lambda writes: _follow_state(state, writes, registry, network, versions))
     proposer = Proposer(pool.mempool)
-    driver = Driver(replica, journal, committer, bodies, proposer, links, clock, metrics)
+    driver = Driver(replica, journal, committer, bodies, proposer, links, clock, metrics, versions)
     importer = Importer(driver.import_block, pool.notifier.wait_tip, pool.readers)
     sync = Sync(chain_id, state, links.requests, peers, importer, rng)
     driver.attach(sync.on_behind)
@@ -198,6 +212,7 @@ def _build(config: NodeConfig, genesis: Genesis, key: PrivateKey, stack: ExitSta
         indexer=indexer,
         serving=serving,
         recovered=recovered,
+        versions=versions,
         readers=pool.readers,
         resources=resources,
     )
@@ -239,26 +254,28 @@ def _make_network(
     key: PrivateKey,
     state: CommittedState,
     clock: Clock,
+    registry: Registry,
 ) -> Network:
-    validators = {member.public_key for member in state.validators.members}
-    peers = [_make_peer(peer, validators) for peer in config.peers]
     return Network(
         key,
         (config.p2p.host, config.p2p.port),
-        peers,
+        registry.load(state.view, state.validators),
         chain_id=chain_id,
-        is_validator=key.public_key in validators,
+        is_validator=state.validators.get_index(key.public_key) is not None,
         get_height=lambda: state.height,
         clock=clock.monotonic_s,
     )
 
 
-def _make_peer(peer: PeerSection, validators: set[Address]) -> PeerAddress:
-    return PeerAddress(
-        name=peer.name,
-        public_key=peer.public_key,
-        host=peer.host,
-        port=peer.port,
-        certificate=peer.certificate_bytes,
-        is_validator=peer.public_key in validators,
-    )
+def _follow_state(
+    state: CommittedState,
+    writes: Mapping[bytes, bytes | None],
+    registry: Registry,
+    network: Network,
+    versions: Versions,
+) -> None:
+    """What governance decided takes effect here as soon as it is final."""
+    registry.refresh(state.view, state.validators, network)
+    if engine_view.NEXT_PARAMS_KEY in writes:
+        coming = engine_view.get_next_params(state.view, state.params)
+        warn_of_versions(coming, state.height, versions)

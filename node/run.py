@@ -24,6 +24,7 @@ from node.logs import close_logs, log_event, open_logs
 from node.node import Node
 from node.parts import open_parts
 from node.rpc.server import ListenError
+from node.versions import VersionError
 from p2p.errors import NetworkError
 from primitives.errors import CarbonodeError, GenesisError, KeyFormatError
 from primitives.genesis import Genesis, load_genesis
@@ -41,6 +42,8 @@ EXIT_HALTED = 4
 """This node computed something else than a quorum. Do not just restart it."""
 EXIT_SYSTEM = 5
 """A port is taken, memory ran out, or the operating system refused something."""
+EXIT_VERSION = 6
+"""Governance activated a version that this program does not know: install a newer one."""
 
 DESCRIPTORS = 16_384
 """Open files: the default thousand connections of clients, two databases, a hundred peers,
@@ -129,6 +132,8 @@ def _explain(error: BaseException) -> int:
         code, reason = EXIT_HALTED, error.code
     elif isinstance(error, StorageError):
         code, reason = EXIT_STORAGE, error.code
+    elif isinstance(error, VersionError):
+        code, reason = EXIT_VERSION, error.code
     elif isinstance(error, ConfigError | GenesisError | KeyFormatError):
         code, reason = EXIT_CONFIG, error.code
     elif isinstance(error, ListenError | NetworkError):

@@ -223,6 +223,10 @@ class Network:
         if self._tasks is not None and not self._closing:
             self._dialler.start(peer, self._tasks)
 
+    def set_validator(self, is_validator: bool) -> None:
+        """Say so in each HELLO from now on."""
+        self._is_validator = is_validator
+
     def remove_peer(self, peer: Address) -> None:
         """Expel a node at run time: its link is closed and its key fails in the handshake."""
         if self._table.remove(peer) is None:

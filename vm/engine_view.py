@@ -29,6 +29,9 @@ OBSERVER_PREFIX: Final = b"governance\0observers\0"
 CANDIDATE_PREFIX: Final = b"governance\0candidates\0"
 CERTIFICATE_PREFIX: Final = b"governance\0certificates\0"
 STRUCK_OFF_PREFIX: Final = b"governance\0struck_off\0"
+EVIDENCE_PREFIX: Final = b"governance\0evidence_rows\0"
+EVIDENCE_CURSOR_BYTES: Final = 32
+"""The key of a row is its number as the VM writes integers."""
 REGISTRY_VERSION_KEY: Final = b"governance\0registry_version\0"
 NEXT_PARAMS_KEY: Final = b"governance\0params\0"
 NEXT_VALIDATORS_KEY: Final = b"governance\0validators\0"
@@ -52,6 +55,20 @@ class Observer:
 
     name: str
     public_key: Address
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedEvidence:
+    """What governance keeps of a proof of equivocation; ``proposal`` 0: none was opened."""
+
+    validator: Address
+    name: str
+    epoch: int
+    height: int
+    kind: str
+    digest: bytes
+    recorded_s: int
+    proposal: int
 
 
 def compute_account_key(account: bytes) -> bytes:
@@ -119,6 +136,21 @@ def list_certificates(reader: StateReader) -> list[tuple[Address, bytes]]:
     rows = reader.scan(CERTIFICATE_PREFIX, None, _CERTIFICATES_MAX)
     found = [(Address(key[len(CERTIFICATE_PREFIX) :]), unpack(value)) for key, value in rows]
     return [(key, value) for key, value in found if isinstance(value, bytes)]
+
+
+def list_candidates(reader: StateReader) -> list[tuple[Address, str]]:
+    """Return (key, name) of the nodes that may become validators, those that are included."""
+    rows = reader.scan(CANDIDATE_PREFIX, None, _SCAN_ROWS)
+    return [(Address(key[len(CANDIDATE_PREFIX) :]), _unpack_text(value)) for key, value in rows]
+
+
+def list_evidence(
+    reader: StateReader, after: bytes | None, limit: int
+) -> list[tuple[bytes, RecordedEvidence]]:
+    """Return at most ``limit`` recorded proofs, oldest first, each with its cursor."""
+    start = None if after is None else EVIDENCE_PREFIX + after
+    rows = reader.scan(EVIDENCE_PREFIX, start, limit)
+    return [(key[len(EVIDENCE_PREFIX) :], RecordedEvidence(*unpack(value))) for key, value in rows]
 
 
 def get_node_name(reader: StateReader, key: bytes) -> str:

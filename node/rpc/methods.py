@@ -187,9 +187,22 @@ _NETWORK = (
     ),
     Method(
         "validator_list",
-        "The validators now in force.",
-        (),
-        "{height, epoch, quorum, faultyMax, validators: [{index, name, publicKey, connected}]}",
+        "The validators now in force, candidates, observers, and what follows at the epoch's "
+        "end; or the members of an earlier set by its hash (believe them for the hash). Below "
+        "leadsAgainAt a validator is passed over as leader, for it let views pass; lacking names "
+        "what this program lacks for the next epoch: it stops then.",
+        (Param("validatorsHash", Hex(limits.HASH_BYTES), "an earlier set", None),),
+        "{height, epoch, quorum, faultyMax, validatorsHash, validators: [{index, name, publicKey, "
+        "connected, missedTurns, leadsAgainAt}], candidates: [{name, publicKey}], observers, "
+        "next: {afterHeight, validators, changed, lacking}}",
+    ),
+    Method(
+        "evidence_list",
+        "Proofs that a validator signed two different things at one place, oldest first; the "
+        "proofs themselves stand in the blocks. proposal is the one to remove it (0: none).",
+        (_LIMIT, _CURSOR),
+        "{items: [{validator, name, epoch, height, kind, digest, recordedAt, proposal}], "
+        "nextCursor}",
     ),
     Method("net_peers", "The links of this node.", (), "{nodeKey, items: [peer]}"),
     Method(

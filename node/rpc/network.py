@@ -11,7 +11,6 @@ from node.parts import Parts
 from node.rpc.ratelimit import Client
 from node.rpc.render import to_hex
 from p2p.peers import PeerInfo
-from primitives.params import compute_epoch
 
 
 class NetworkMethods:
@@ -62,29 +61,6 @@ class NetworkMethods:
             "halted": seen.phase == "halted",
             "why": seen.why,
             "syncTarget": self._parts.sync.target,
-        }
-
-    async def list_validators(self, _params: dict[str, Any], _client: Client) -> dict[str, Any]:
-        parts = self._parts
-        validators, height = parts.state.validators, parts.state.height
-        linked = set(parts.network.connected)
-        return {
-            "height": height,
-            "epoch": compute_epoch(height + 1, parts.state.params.epoch_blocks),
-            "quorum": validators.quorum,
-            "faultyMax": validators.faulty_max,
-            "validatorsHash": to_hex(validators.hash),
-            "validators": [
-                {
-                    "index": index,
-                    "name": member.name,
-                    "publicKey": to_hex(member.public_key),
-                    "connected": None
-                    if member.public_key == parts.key.public_key
-                    else member.public_key in linked,
-                }
-                for index, member in enumerate(validators.members)
-            ],
         }
 
     async def list_peers(self, _params: dict[str, Any], _client: Client) -> dict[str, Any]:

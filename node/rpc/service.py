@@ -9,6 +9,7 @@ from typing import Any
 from node.parts import Parts
 from node.rpc.blocks import BlockReader
 from node.rpc.dispatch import Dispatcher, Handler
+from node.rpc.membership import MembershipMethods
 from node.rpc.network import NetworkMethods
 from node.rpc.openrpc import make_openrpc
 from node.rpc.ratelimit import Client, ClientTable, Rates
@@ -98,6 +99,7 @@ class RpcService:
         reading = ReadingMethods(self._parts, self.blocks, self.views)
         search = SearchMethods(self._parts, self.views, self.readers)
         network = NetworkMethods(self._parts, stop)
+        membership = MembershipMethods(self._parts)
         return {
             "tx_submit": transactions.submit,
             "tx_submitBatch": transactions.submit_batch,
@@ -115,7 +117,8 @@ class RpcService:
             "contract_abi": reading.get_abi,
             "contract_list": reading.list_contracts,
             "consensus_status": network.consensus_status,
-            "validator_list": network.list_validators,
+            "validator_list": membership.list_validators,
+            "evidence_list": membership.list_evidence,
             "net_peers": network.list_peers,
             "mempool_status": network.mempool_status,
             "rpc.discover": _discover,

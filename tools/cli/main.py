@@ -19,6 +19,7 @@ from tools.cli.query_commands import query
 from tools.cli.session import RootGroup, Session
 from tools.cli.tx_commands import tx
 from tools.cli.utility_commands import bench, version
+from tools.cli.validator_commands import validator
 
 DEFAULT_HOME = "~/.carbonode"
 
@@ -68,6 +69,7 @@ for _command in (
     keys,
     tx,
     query,
+    validator,
     status,
     peers,
     consensus,

@@ -138,17 +138,28 @@ def events(
 @query.command()
 @pass_session
 def validators(session: Session) -> None:
-    """List the validators now in force."""
+    """List the validators now in force, candidates and observers."""
+    show_validators(session)
+
+
+def show_validators(session: Session) -> None:
+    """Print who the nodes are, and what follows at the end of the epoch."""
     document: Any = session.run(lambda client: client.call("validator_list"))
 
     def show(console: Console) -> None:
-        show_pairs(
-            console,
-            "Validators",
-            {name: document.get(name) for name in ("height", "epoch", "quorum", "faultyMax")},
-        )
-        columns = ("index", "name", "publicKey", "connected")
+        pairs = {name: document.get(name) for name in ("height", "epoch", "quorum", "faultyMax")}
+        coming = document.get("next", {})
+        if coming.get("changed"):
+            pairs[f"after height {coming['afterHeight']}"] = ", ".join(coming["validators"])
+        if coming.get("lacking"):
+            pairs["this node stops"] = f"after {coming['afterHeight']}: {coming['lacking']}"
+        show_pairs(console, "Validators", pairs)
+        columns = ("index", "name", "publicKey", "connected", "missedTurns", "leadsAgainAt")
         show_rows(console, columns, document.get("validators", []))
+        for title in ("candidates", "observers"):
+            if document.get(title):
+                console.print(title)
+                show_rows(console, ("name", "publicKey"), document[title])
 
     session.emit(document, show)
 

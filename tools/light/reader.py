@@ -13,7 +13,7 @@ from primitives.params import compute_epoch
 from primitives.transaction import decode_transaction
 from primitives.validators import ValidatorSet
 from tools.client.client import BlockReference, Client
-from tools.client.errors import BadAnswer
+from tools.client.errors import BadAnswer, NotFound
 from tools.client.results import Page, get_list, get_member, get_object
 from tools.client.wire import from_hex, to_hex
 from tools.light.answers import reading, refuse
@@ -107,8 +107,11 @@ class LightReader:
         return advance(trusted, end, self._genesis, () if found is None else (found,))
 
     async def _find_set(self, wanted: Hash) -> ValidatorSet | None:
-        """Return the set of a hash: the one now in force, or one that was proposed."""
-        answer = await self._client.call("validator_list")
+        """Return the set of a hash: from a node that had it in force, or among the proposals."""
+        try:
+            answer = await self._client.call("validator_list", validatorsHash=to_hex(wanted))
+        except NotFound:
+            return await self._find_among_proposals(wanted)
         with reading("the validators"):
             listed = get_list(get_object(answer), "validators")
             now = make_set(
@@ -117,6 +120,9 @@ class LightReader:
             )
         if now is not None and now.hash == wanted:
             return now
+        return await self._find_among_proposals(wanted)
+
+    async def _find_among_proposals(self, wanted: Hash) -> ValidatorSet | None:
         cursor: str | None = None
         # Counted, not followed to its end: a node could invent pages for ever.
         for _ in range(PAGES_MAX):

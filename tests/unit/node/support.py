@@ -7,7 +7,6 @@ ports. A node is started from a configuration as a program would build it.
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +30,7 @@ from primitives.transaction import (
 )
 from primitives.validators import Validator, ValidatorSet
 from tools.genesis_files import load_contracts
+from tools.localnet.ports import find_free_ports
 from vm.genesis_builder import build_development_consortium, build_genesis
 
 NOTES_SOURCE = '''"""Notes under a key, for tests."""
@@ -134,15 +134,13 @@ class Signer:
 
 
 def reserve_port() -> int:
-    """Return a port of loopback that was free a moment ago."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """Return a port of loopback that was free a moment ago, and that the system hands nobody."""
+    return find_free_ports(1)[0]
 
 
 def make_configs(folder: Path, validators: int, rpc: RpcSection | None = None) -> list[NodeConfig]:
     """Return the configurations of a chain's validators, each knowing the others."""
-    ports = [reserve_port() if validators > 1 else 0 for _ in range(validators)]
+    ports = find_free_ports(validators) if validators > 1 else [0]
     peers = [
         PeerSection(
             name=f"validator-{index}",

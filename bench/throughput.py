@@ -161,12 +161,17 @@ class Bench:
         self, generator: Generator, terms: Terms, rate: float, seconds: float
     ) -> Step:
         """Run at ``rate``, then wait until nothing is under way."""
-        await self._sign(terms, rate, seconds)
+        await self.sign(terms, rate, seconds)
+        return await self.run_signed(generator, rate, seconds)
+
+    async def run_signed(self, generator: Generator, rate: float, seconds: float) -> Step:
+        """The same with what ``sign`` prepared for such a step."""
         step = await generator.run(rate, seconds, WARMUP_S)
         await self._settle(generator, step)
         return step
 
-    async def _sign(self, terms: Terms, rate: float, seconds: float) -> None:
+    async def sign(self, terms: Terms, rate: float, seconds: float) -> None:
+        """Sign ahead what a step needs."""
         total = int(rate * (seconds + WARMUP_S) * 1.05)
         await sign_ahead(self.groups, total, self._organisations, terms, self._executor)
 
@@ -184,7 +189,7 @@ class Bench:
         self, generator: Generator, terms: Terms, rate: float, seconds: float
     ) -> dict[str, Any]:
         """Run at ``rate`` and measure every process."""
-        await self._sign(terms, rate, seconds)
+        await self.sign(terms, rate, seconds)
         pids = {"loadGenerator": os.getpid()}
         for node in self._net.nodes:
             pid = self._net.pid(node.index)

@@ -10,14 +10,14 @@ from typing import Any
 import click
 from rich.console import Console
 
-from node.config import NodeConfig, load_config, render_config
+from node.config import NodeConfig, PeerSection, load_config, render_config
 from node.run import run_node
 from primitives.genesis import compute_chain_id, load_genesis
 from tools.cli.home_checks import Check, Outcome, check_home
 from tools.cli.session import ExitCode, Session, pass_session
 from tools.client.keyfile import KEY_SUFFIX, generate_key, read_key, write_key
 from tools.localnet.chain import PARTY_KEYS_FOLDER, build_chain
-from tools.localnet.homes import NodePlan, write_home
+from tools.localnet.homes import NodePlan, make_peer, write_home
 
 
 @click.command()
@@ -31,7 +31,7 @@ from tools.localnet.homes import NodePlan, write_home
     "--peers",
     "peers_home",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="A home folder whose [[peers]] to take over.",
+    help="A home folder on this machine: its node and its [[peers]] become ours.",
 )
 @click.option(
     "--key",
@@ -75,7 +75,7 @@ def init(
         key = read_key(key_path) if key_path is not None else generate_key()
     index = genesis.validators.get_index(key.public_key)
     known = genesis.validators.members[index].name if index is not None else "observer"
-    peers = load_config(peers_home, {}).peers if peers_home is not None else ()
+    peers = _read_peers(peers_home) if peers_home is not None else ()
     plan = NodePlan(
         name=name or known,
         home=session.home,
@@ -108,6 +108,15 @@ def init(
     session.emit(document, show)
 
 
+def _read_peers(home: Path) -> tuple[PeerSection, ...]:
+    """Return the peers of another home, and its own node where it can be reached."""
+    known = load_config(home, {})
+    if known.p2p.host in ("0.0.0.0", "::") or not known.key_path.exists():
+        return known.peers
+    own = make_peer(known.node.name, read_key(known.key_path), known.p2p.host, known.p2p.port)
+    return (own, *known.peers)
+
+
 @click.command()
 @click.option("--set", "settings", multiple=True, metavar="TABLE.KEY=VALUE")
 @pass_session
@@ -115,7 +124,7 @@ def start(session: Session, settings: tuple[str, ...]) -> None:
     """Run the node of the home folder in the foreground until Ctrl-C or SIGTERM.
 
     Exit codes of its own: 0 stopped, 1 a bug, 2 configuration, 3 storage, 4 halted (this
-    node computed something else than a quorum), 5 operating system.
+    node computed something else than a quorum), 5 operating system, 6 a newer program is needed.
     """
     click.get_current_context().exit(run_node(session.home, parse_settings(settings)))
 

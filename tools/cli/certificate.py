@@ -14,6 +14,7 @@ from primitives.errors import GenesisError, ProofError
 from primitives.genesis import Genesis, load_genesis
 from primitives.limits import GENESIS_BYTES_MAX
 from tools.certificate.document import DOCUMENT_BYTES_MAX
+from tools.certificate.page import make_page
 from tools.certificate.verify import VerifiedRetirement, verify_certificate_file
 from tools.cli.render import show_pairs
 from tools.cli.session import Session, pass_session
@@ -29,10 +30,20 @@ _file = click.Path(path_type=Path, dir_okay=False, exists=True)
     type=_file,
     help="A genesis you trust. Default: genesis.json in --home, else beside FILE.",
 )
+@click.option(
+    "--page",
+    "page_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write a web page that verifies the same in a browser, offline.",
+)
 @click.option("--output", type=click.Choice(["text", "json"]), help="As the global option.")
 @pass_session
 def certificate_command(
-    session: Session, file: Path, genesis_path: Path | None, output: str | None
+    session: Session,
+    file: Path,
+    genesis_path: Path | None,
+    page_path: Path | None,
+    output: str | None,
 ) -> None:
     """Verify a retirement certificate against the genesis alone; asks no node.
 
@@ -44,6 +55,10 @@ def certificate_command(
     trusted = genesis_path or find_genesis(session.home, file)
     verified = verify_certificate_file(read_document(file), read_genesis(trusted))
     document = {**describe(verified), "genesis": str(trusted)}
+    if page_path is not None:
+        page = make_page(file.read_text("utf-8"), trusted.read_text("utf-8"))
+        page_path.write_text(page, "utf-8")
+        document["page"] = str(page_path)
     session.emit({"valid": True, **document}, lambda console: _show(console, document))
 
 
@@ -117,6 +132,7 @@ def _show(console: Console, document: dict[str, Any]) -> None:
         "transaction": document["transaction"],
         "chain": f"{document['chainName']} {document['chainId']}",
         "genesis": document["genesis"],
+        **({"page": document["page"]} if "page" in document else {}),
         "signed by": ", ".join(document["signers"]),
     }
     console.print("[bold green]VALID[/]: proven against the genesis alone")

@@ -146,7 +146,7 @@ def test_init_with_a_genesis_joins_as_an_observer(tmp_path: Path) -> None:
     )
     assert document["validator"] is False
     assert document["name"] == "observer"
-    assert len(load_config(tmp_path / "h", {}).peers) == 3
+    assert len(load_config(tmp_path / "h", {}).peers) == 4
 
 
 def test_a_key_from_elsewhere_counts_as_used_unless_the_operator_says_otherwise(

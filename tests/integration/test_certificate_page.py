@@ -16,6 +16,8 @@ from primitives.codec import pack
 from primitives.genesis import dump_genesis
 from primitives.params import ChainParams
 from tests.integration.chromium import Page, open_page
+from tests.unit.tools.test_certificate_changes import AFTER_TWO
+from tests.unit.tools.test_certificate_changes import SPOILED as SPOILED_CHANGES
 from tests.unit.tools.test_certificate_file import (
     FILE_SPOILS,
     GENESIS,
@@ -65,8 +67,12 @@ async def verify_all(page: Page, cases: list[tuple[str, str]]) -> list[Any]:
 
 def test_the_page_proves_a_certificate_and_says_what_the_program_says(tmp_path: Path) -> None:
     async def work(page: Page) -> None:
-        ((kind, proven),) = await verify_all(page, [(json.dumps(GOOD), GENESIS_TEXT)])
-        assert kind == "valid", proven
+        outcomes = await verify_all(
+            page, [(json.dumps(GOOD), GENESIS_TEXT), (json.dumps(AFTER_TWO), GENESIS_TEXT)]
+        )
+        (kind, proven), (later_kind, later) = outcomes
+        assert (kind, later_kind) == ("valid", "valid"), outcomes
+        assert later["signers"] == ["v1", "v2", "v3", "v4"]
         assert proven["statement"] == GOOD["retirement"]
         assert proven["signers"] == ["v0", "v1", "v3"]
         assert proven["chainId"] == GOOD["chainId"]
@@ -100,7 +106,10 @@ def test_the_page_refuses_every_spoiled_certificate_for_its_reason(tmp_path: Pat
     cases.append((good, dump_genesis(replace(GENESIS, chain_name="another"))))
     expected["a genesis that is not its own hash"] = "genesis"
     cases.append((good, GENESIS_TEXT.replace("certificate test", "certificate fest")))
-    assert len(cases) == len(expected) > 120
+    for name, (part, document) in SPOILED_CHANGES.items():
+        expected[f"changes: {name}"] = part
+        cases.append((json.dumps(document), GENESIS_TEXT))
+    assert len(cases) == len(expected) > 140
 
     async def work(page: Page) -> None:
         outcomes = await verify_all(page, cases)

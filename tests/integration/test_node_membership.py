@@ -33,6 +33,9 @@ from tests.unit.node.support import (
     make_validator_key,
     wait_until,
 )
+from tools.certificate.build import find_changes
+from tools.client.client import Client
+from tools.light.epochs import make_set
 
 pytestmark = pytest.mark.integration
 PARAMS = replace(TEST_PARAMS, epoch_blocks=6, timeout_base_ms=500)
@@ -138,12 +141,26 @@ def test_a_chain_goes_from_four_to_seven_to_five_validators_under_load(tmp_path:
                 description = cluster.nodes[index].parts.driver.describe()
                 assert description.role == ("observer" if index in (1, 4) else "validator")
             await cluster.check_equal(height)
+            await check_changes(cluster, height)
             assert len(done) > 10
             for id_text in done:
                 again = await cluster.client(6).call("tx_wait", id_text, 20_000)
                 assert again["final"] is True
 
     run(work())
+
+
+async def check_changes(cluster: Cluster, height: int) -> None:
+    """What a certificate file needs can be had from any node: each set that followed another."""
+    header = cluster.nodes[6].parts.chain.get_header(height)
+    assert header is not None
+    async with Client([cluster.client(0).url]) as client:
+        changes = await find_changes(client, header)
+    sizes = [len(change.validators) for change in changes]
+    assert sizes == [5, 6, 7, 5]
+    last = make_set(changes[-1].validators)
+    assert last is not None
+    assert last.hash == header.validators_hash
 
 
 def test_a_key_is_replaced_and_the_old_one_can_be_struck_off(tmp_path: Path) -> None:

@@ -8,19 +8,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from primitives.block import EVENT, HEADER, RECEIPT, Event
-from primitives.hashing import TransactionId
+from primitives.block import EVENT, EXECUTION_RESULT, HEADER, RECEIPT, Event, Header
+from primitives.hashing import Hash, TransactionId
 from primitives.merkle import compute_proof
 from primitives.transaction import decode_transaction
-from tools.certificate.document import CertificateDocument, Leaf, dump_document
+from tools.certificate.document import (
+    CertificateDocument,
+    Leaf,
+    ValidatorChange,
+    dump_bytes,
+    dump_document,
+)
 from tools.certificate.verify import CONTRACT, EVENT_NAME, PURPOSE_ARGUMENT, make_statement
 from tools.client.abi import parse_arguments
 from tools.client.client import Client
-from tools.client.errors import BadAnswer, NotFound
+from tools.client.errors import BadAnswer, NotFound, RpcError
 from tools.client.results import Json, get_integer, get_list, get_member, get_object
-from tools.client.wire import from_hex
+from tools.client.wire import Request, from_hex
 
 NOT_FOUND = -32001
+ENDS_PER_ROUND = 200
+"""Epochs' ends asked for at once."""
 
 
 async def build_certificate(
@@ -62,7 +70,42 @@ async def build_certificate(
             header=header_bytes,
             execution=_get_bytes(proof, "executionEncoded"),
             commit=_get_bytes(proof, "certificateEncoded"),
+            changes=await find_changes(client, header),
         )
+    )
+
+
+async def find_changes(client: Client, header: Header) -> tuple[ValidatorChange, ...]:
+    """Return the epochs' ends after which another set followed, up to the header's epoch."""
+    if header.epoch == 0:
+        return ()
+    blocks = (await client.status()).epoch_blocks
+    ends = [epoch * blocks for epoch in range(1, header.epoch + 1)]
+    changes: list[ValidatorChange] = []
+    for start in range(0, len(ends), ENDS_PER_ROUND):
+        part = ends[start : start + ENDS_PER_ROUND]
+        answers = await client.call_many(
+            [Request("chain_getCommit", {"block": height}) for height in part]
+        )
+        for answer in answers:
+            if isinstance(answer, RpcError):
+                raise answer
+            end = get_object(answer)
+            encoded = _get_bytes(end, "headerEncoded")
+            execution = EXECUTION_RESULT.decode(_get_bytes(end, "executionEncoded"))
+            if execution.next_validators_hash != HEADER.decode(encoded).validators_hash:
+                changes.append(await _make_change(client, end, execution.next_validators_hash))
+    return tuple(changes)
+
+
+async def _make_change(client: Client, end: Json, wanted: Hash) -> ValidatorChange:
+    listed = get_object(await client.call("validator_list", validatorsHash=dump_bytes(wanted)))
+    members = [get_object(item) for item in get_list(listed, "validators")]
+    return ValidatorChange(
+        _get_bytes(end, "headerEncoded"),
+        _get_bytes(end, "executionEncoded"),
+        _get_bytes(end, "certificateEncoded"),
+        tuple((str(get_member(item, "name")), _get_bytes(item, "publicKey")) for item in members),
     )
 
 

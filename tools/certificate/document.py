@@ -1,6 +1,6 @@
 """The form of a certificate file: one JSON object, every member known, none optional.
 
-    format        "carbonode-retirement-certificate/1"
+    format        "carbonode-retirement-certificate/1", with ``changes`` ".../2"
     chainId       0x hash of the genesis
     retirement    {certificate, kind, pieces: [{batch, start, end}], quantityKg, owner,
                    beneficiary, beneficiaryName, purpose, time, height}
@@ -8,6 +8,9 @@
     receipt       {encoded, path, call}                under receipts_root, same index
     event         {encoded, index, count, path}        under events_root
     header, execution, commit                          canonical bytes, 0x hex
+    changes       (/2 only) [{header, execution, commit, validators: [[name, 0x key]]}]:
+                  the last blocks of epochs after which another set of validators
+                  followed, from the genesis's set to that of the block, in order
 
 ``encoded`` are the canonical bytes (docs/protocol.md) in 0x hex, ``path`` a Merkle
 audit path from the leaf's sibling upwards. ``call`` is the number of the call that
@@ -26,6 +29,9 @@ from primitives.errors import ProofError
 from primitives.hashing import Hash
 
 FORMAT = "carbonode-retirement-certificate/1"
+FORMAT_CHANGES = "carbonode-retirement-certificate/2"
+CHANGES_MAX = 1_000
+"""Changed sets that one file follows: a thousand reorganisations of a consortium."""
 DOCUMENT_BYTES_MAX = 4 * 1024 * 1024
 """Header, receipt, one transaction and one event in hex are far below a megabyte."""
 PATH_MAX = 64
@@ -48,6 +54,16 @@ class Leaf:
 
 
 @dataclass(frozen=True, slots=True)
+class ValidatorChange:
+    """The last block of an epoch and the (name, key) of the set that follows it."""
+
+    header: bytes
+    execution: bytes
+    commit: bytes
+    validators: tuple[tuple[str, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CertificateDocument:
     """A file's content, read but not checked against anything."""
 
@@ -62,6 +78,7 @@ class CertificateDocument:
     header: bytes
     execution: bytes
     commit: bytes
+    changes: tuple[ValidatorChange, ...] = ()
 
 
 def fail(message: str, **values: object) -> ProofError:
@@ -71,8 +88,10 @@ def fail(message: str, **values: object) -> ProofError:
 
 def parse_document(document: object) -> CertificateDocument:
     """Return the content of a certificate file's JSON, or raise ProofError."""
-    top = _get_members(document, "certificate", _MEMBERS)
-    if top["format"] != FORMAT:
+    has_changes = isinstance(document, dict) and document.get("format") == FORMAT_CHANGES
+    members = (*_MEMBERS, "changes") if has_changes else _MEMBERS
+    top = _get_members(document, "certificate", members)
+    if top["format"] not in (FORMAT, FORMAT_CHANGES):
         raise fail("unknown format", format=repr(top["format"])[:80], known=FORMAT)
     transaction = _get_members(
         top["transaction"], "transaction", ("id", "encoded", "index", "count", "path")
@@ -94,6 +113,7 @@ def parse_document(document: object) -> CertificateDocument:
         header=_get_bytes(top, "header"),
         execution=_get_bytes(top, "execution"),
         commit=_get_bytes(top, "commit"),
+        changes=_get_changes(top) if has_changes else (),
     )
 
 
@@ -109,8 +129,8 @@ def dump_leaf(leaf: Leaf) -> dict[str, Any]:
 
 def dump_document(content: CertificateDocument) -> dict[str, Any]:
     """Return the JSON of a certificate file."""
-    return {
-        "format": FORMAT,
+    document: dict[str, Any] = {
+        "format": FORMAT_CHANGES if content.changes else FORMAT,
         "chainId": dump_bytes(content.chain_id),
         "retirement": dict(content.retirement),
         "transaction": {
@@ -127,6 +147,17 @@ def dump_document(content: CertificateDocument) -> dict[str, Any]:
         "execution": dump_bytes(content.execution),
         "commit": dump_bytes(content.commit),
     }
+    if content.changes:
+        document["changes"] = [
+            {
+                "header": dump_bytes(change.header),
+                "execution": dump_bytes(change.execution),
+                "commit": dump_bytes(change.commit),
+                "validators": [[name, dump_bytes(key)] for name, key in change.validators],
+            }
+            for change in content.changes
+        ]
+    return document
 
 
 def dump_bytes(data: bytes) -> str:
@@ -145,6 +176,36 @@ def _get_members(value: object, name: str, members: tuple[str, ...]) -> dict[str
     if set(value) != set(members):
         raise fail(f"members of {name}", unexpected=sorted(map(str, set(value) ^ set(members))))
     return value
+
+
+def _get_changes(top: dict[str, Any]) -> tuple[ValidatorChange, ...]:
+    changes = top["changes"]
+    if not isinstance(changes, list) or not 1 <= len(changes) <= CHANGES_MAX:
+        raise fail("changes is not a list that holds some", limit=CHANGES_MAX)
+    found = []
+    for item in changes:
+        members = ("header", "execution", "commit", "validators")
+        change = _get_members(item, "a change", members)
+        found.append(
+            ValidatorChange(
+                _get_bytes(change, "header"),
+                _get_bytes(change, "execution"),
+                _get_bytes(change, "commit"),
+                _get_validators(change["validators"]),
+            )
+        )
+    return tuple(found)
+
+
+def _get_validators(value: object) -> tuple[tuple[str, bytes], ...]:
+    if not isinstance(value, list) or len(value) > limits.VALIDATORS_MAX:
+        raise fail("validators is not a list of [name, key]")
+    pairs = []
+    for item in value:
+        if not isinstance(item, list) or len(item) != 2 or not isinstance(item[0], str):
+            raise fail("validators is not a list of [name, key]")
+        pairs.append((item[0], _parse_bytes(item[1], "a validator's key", limits.ADDRESS_BYTES)))
+    return tuple(pairs)
 
 
 def _get_leaf(value: dict[str, Any]) -> Leaf:

@@ -6,8 +6,9 @@ header holds the transactions' root, the execution result the receipts' and the
 events'; transaction, receipt and event are leaves under them; the statement repeats
 the event's fields and the call's. Nothing is taken from a node, a clock or a network.
 
-Holds while the validators are those of the genesis; a header that names another set
-is refused (``tools.light`` follows changes of the set, with a node's help).
+When the validators changed since, the file holds the last block of each epoch after
+which another set followed: the set before signed it, and its execution result names
+the hash of the set after.
 Sources: docs/protocol.md; vm/contracts/README.md for the event and the methods.
 """
 
@@ -36,10 +37,17 @@ from primitives.errors import CodecError, ProofError
 from primitives.genesis import Genesis, compute_chain_id
 from primitives.hashing import Address, Hash, TransactionId
 from primitives.merkle import verify_proof
-from primitives.params import compute_epoch
+from primitives.params import compute_epoch, is_epoch_end
 from primitives.transaction import Transaction, decode_transaction, verify_transaction
-from tools.certificate.document import CertificateDocument, Leaf, parse_document
+from primitives.validators import ValidatorSet
+from tools.certificate.document import (
+    CertificateDocument,
+    Leaf,
+    ValidatorChange,
+    parse_document,
+)
 from tools.light.answers import is_same
+from tools.light.epochs import make_set
 
 CONTRACT = "retirement"
 EVENT_NAME = "Retired"
@@ -76,8 +84,9 @@ def verify_certificate_file(document: object, genesis: Genesis) -> VerifiedRetir
     chain_id = compute_chain_id(genesis)
     if content.chain_id != chain_id:
         raise _refuse("chain", "the certificate is of another chain than the genesis")
-    header = _check_header(content, genesis, chain_id)
-    commit, execution = _check_commit(content, genesis, header)
+    validators = _follow_changes(content, genesis, chain_id)
+    header = _check_header(content.header, genesis, chain_id, validators)
+    commit, execution = _check_commit(content, header, validators)
     transaction = _check_transaction(content, header)
     receipt = _check_receipt(content, header, execution, transaction)
     event = _check_event(content, execution, receipt)
@@ -98,7 +107,7 @@ def verify_certificate_file(document: object, genesis: Genesis) -> VerifiedRetir
         execution.state_root,
         chain_id,
         genesis.chain_name,
-        tuple(genesis.validators.members[signer].name for signer in commit.signers),
+        tuple(validators.members[signer].name for signer in commit.signers),
     )
 
 
@@ -125,8 +134,26 @@ def make_statement(event: Event, header: Header, purpose: str | None) -> dict[st
     }
 
 
-def _check_header(content: CertificateDocument, genesis: Genesis, chain_id: Hash) -> Header:
-    header: Header = _decode(HEADER, content.header, "header")
+def _follow_changes(content: CertificateDocument, genesis: Genesis, chain_id: Hash) -> ValidatorSet:
+    """Return the set in force at the block: the genesis's, or the last that the file proves."""
+    validators, last = genesis.validators, 0
+    for change in content.changes:
+        header = _check_header(change.header, genesis, chain_id, validators)
+        if not is_epoch_end(header.height, genesis.params.epoch_blocks) or header.height <= last:
+            raise _refuse("changes", "not the ends of epochs, in order", height=header.height)
+        _, execution = _check_commit(change, header, validators)
+        wanted = execution.next_validators_hash
+        found = make_set(change.validators)
+        if found is None or found.hash != wanted or found.hash == validators.hash:
+            raise _refuse("changes", "not the set that follows", height=header.height)
+        validators, last = found, header.height
+    return validators
+
+
+def _check_header(
+    encoded: bytes, genesis: Genesis, chain_id: Hash, validators: ValidatorSet
+) -> Header:
+    header: Header = _decode(HEADER, encoded, "header")
     if header.version != HEADER_VERSION:
         raise _refuse("header", "unknown header version", version=header.version)
     if header.chain_id != chain_id:
@@ -135,13 +162,15 @@ def _check_header(content: CertificateDocument, genesis: Genesis, chain_id: Hash
         header.height, genesis.params.epoch_blocks
     ):
         raise _refuse("header", "height and epoch do not fit", height=header.height)
-    if header.validators_hash != genesis.validators.hash:
-        raise _refuse("validators", "the block's validators are not the genesis's")
+    if header.validators_hash != validators.hash:
+        raise _refuse(
+            "validators", "the block's validators are not the genesis's, nor any that follow"
+        )
     return header
 
 
 def _check_commit(
-    content: CertificateDocument, genesis: Genesis, header: Header
+    content: CertificateDocument | ValidatorChange, header: Header, validators: ValidatorSet
 ) -> tuple[Certificate, ExecutionResult]:
     commit: Certificate = _decode(CERTIFICATE, content.commit, "commit")
     execution: ExecutionResult = _decode(EXECUTION_RESULT, content.execution, "execution")
@@ -151,7 +180,7 @@ def _check_commit(
         raise _refuse("commit", "the commit is for another block")
     if commit.exec_hash != compute_execution_hash(execution):
         raise _refuse("commit", "the commit is for another execution result")
-    verify_certificate(commit, content.chain_id, header.epoch, genesis.validators)
+    verify_certificate(commit, header.chain_id, header.epoch, validators)
     return commit, execution
 
 

@@ -1,12 +1,17 @@
-"""``carbonode query``: blocks, state, views, contracts, validators, the mempool."""
+"""``carbonode query``: blocks, state, views, contracts, validators, certificates, the mempool."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 
+from primitives.hashing import TransactionId
+from primitives.limits import HASH_BYTES
+from tools.certificate.build import build_certificate
 from tools.cli.render import format_time, show_pairs, show_rows
 from tools.cli.session import Session, parse_json, pass_session
 from tools.cli.tx_commands import HexBytes
@@ -162,6 +167,33 @@ def show_validators(session: Session) -> None:
                 show_rows(console, ("name", "publicKey"), document[title])
 
     session.emit(document, show)
+
+
+@query.command()
+@click.argument("transaction_id", type=HexBytes(HASH_BYTES))
+@click.option(
+    "--number", type=click.IntRange(1), help="Of several in it: the certificate's number."
+)
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Where to write it.")
+@pass_session
+def certificate(
+    session: Session, transaction_id: bytes, number: int | None, out: Path | None
+) -> None:
+    """Make the certificate file of a retirement: a proof that needs no node.
+
+    'audit certificate FILE' verifies it, '--page' makes a web page that does.
+    """
+    id_ = TransactionId(transaction_id)
+    document = session.run(lambda client: build_certificate(client, id_, number))
+    if out is None:
+        session.emit(document)
+        return
+    out.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
+    stated = document["retirement"]
+    session.emit(
+        {"file": str(out), "certificate": stated["certificate"]},
+        lambda console: click.echo(f"certificate no. {stated['certificate']} written to {out}"),
+    )
 
 
 @query.command()

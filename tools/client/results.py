@@ -61,6 +61,7 @@ class ChainStatus:
     syncing: bool
     transaction_window_blocks: int
     transaction_gas_max: int
+    epoch_blocks: int
     document: Json
 
     @classmethod
@@ -74,6 +75,7 @@ class ChainStatus:
             syncing=bool(get_member(document, "syncing")),
             transaction_window_blocks=_get_param(params, "transaction_window_blocks"),
             transaction_gas_max=_get_param(params, "transaction_gas_max"),
+            epoch_blocks=_get_param(params, "epoch_blocks"),
             document=document,
         )
 

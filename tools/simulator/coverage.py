@@ -15,13 +15,33 @@ from typing import get_args
 import consensus
 from consensus.effects import Effect, Grade, Reject
 from consensus.messages import Kind
-from tools.simulator.profiles import PROFILES, Plan
+from tools.simulator.plan import Plan
+from tools.simulator.profiles import PROFILES
 
 FAULTS = (
     "torn append", "vote log cut", "vote log damaged", "lost log", "lost data", "lost all",
     "full disk", "crash", "lost record", "clock jump", "partition", "one-way partition",
-    "cut link", "slow link", "loss", "repetition", "clock skew", "ring",
+    "cut link", "slow link", "loss", "repetition", "clock skew", "ring", "clock drift",
+    "death at an instruction", "late start", "membership", "dead validator",
 )  # fmt: skip
+HALVES = ("Persist: log written, record not", "Broadcast: some have it", "Commit: written")
+"""Places inside an effect where a machine can die; before each effect it can anyway."""
+DRIVER = (
+    "body refused: a transaction is final already", "body of other transactions",
+    "block refused: another block's certificate", "block refused: certificate-signature",
+)  # fmt: skip
+LIES = (
+    "withheld blocks", "withheld body", "withheld transaction", "false body", "false blocks",
+    "final transaction proposed again",
+)  # fmt: skip
+RECOVERIES = (
+    "the last-signed record is lost", "signed at a later height than the database holds",
+    "the vote log lacks what was last signed",
+)  # fmt: skip
+EXPLAINED = {
+    "effect: Halt": "needs more than f that compute something else; a unit test has it",
+}
+"""What cannot occur here, and why; consensus/README.md says the same."""
 CODED_MODULES = ("rules", "verification", "viewchange", "evidence")
 _KIND_OFFSET = 1
 """``[kind, body]`` begins with one byte for the list; the kind follows."""
@@ -52,6 +72,10 @@ class Coverage:
                 if " " not in code:
                     self.count("code", code)
 
+    def merge(self, other: Coverage) -> None:
+        """Add what another process counted."""
+        self._counts.update(other._counts)
+
     def see_delivery(self, kind: str, payload: object) -> None:
         """A node that is up gets something from the network."""
         if kind in ("consensus", "gossip") and isinstance(payload, bytes):
@@ -61,6 +85,7 @@ class Coverage:
     def see_plan(self, plan: Plan, profile: str) -> None:
         """A run begins."""
         self.count("profile", profile)
+        self.count("validators at first", str(len(plan.get_members(0))))
         named = {
             "crash": len(plan.crashes),
             "lost record": plan.lost_record is not None,
@@ -73,6 +98,11 @@ class Coverage:
             "repetition": plan.repeat > 0,
             "clock skew": any(plan.skew_ms),
             "ring": plan.ring,
+            "clock drift": any(plan.drift_ppm),
+            "death at an instruction": len(plan.deaths),
+            "late start": len(plan.starts),
+            "membership": len(plan.schedule) > 1,
+            "dead validator": len(plan.dead),
         }
         for name, times in named.items():
             self._counts["fault", name] += int(times)
@@ -82,15 +112,20 @@ class Coverage:
 
     def find_missing(self, behaviours: Iterable[str]) -> list[str]:
         """Return what can occur and did not, in words."""
+        effects = [item.__name__ for item in get_args(Effect)]
         expected: dict[str, Iterable[str]] = {
             "message": (kind.name for kind in Kind),
-            "effect": (item.__name__ for item in get_args(Effect)),
+            "effect": effects,
+            "crash at": [*effects, *HALVES],
             "grade": (grade.value for grade in Grade),
             "reject": find_reasons(),
             "code": find_codes(),
             "liar in plan": behaviours,
             "fault": FAULTS,
             "profile": PROFILES,
+            "driver": DRIVER,
+            "lie": LIES,
+            "recovery": RECOVERIES,
         }
         return [
             f"{area}: {name}"
@@ -107,7 +142,14 @@ class Coverage:
             if times
         ]
         missing = self.find_missing(behaviours)
-        return [*lines, f"never occurred ({len(missing)}):", *(f"  {item}" for item in missing)]
+        gaps = [item for item in missing if item not in EXPLAINED]
+        explained = [f"  {item}: {EXPLAINED[item]}" for item in missing if item in EXPLAINED]
+        return [
+            *lines,
+            *(["never occurs, for a reason:", *explained] if explained else []),
+            f"never occurred ({len(gaps)}):",
+            *(f"  {item}" for item in gaps),
+        ]
 
 
 def find_reasons() -> list[str]:

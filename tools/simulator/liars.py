@@ -8,95 +8,31 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol
 
 from consensus.effects import Effect, RequestBlock
-from consensus.messages import (
-    Message,
-    PrePrepare,
-    Status,
-    ViewChange,
-    ViewChangeMessage,
-    Vote,
-    compute_signed_view_change,
-    compute_signed_vote,
-    decode_message,
-    encode_message,
-)
-from consensus.rules import HeightRules
+from consensus.messages import Message, PrePrepare, Status, ViewChange, ViewChangeMessage, Vote
 from primitives.block import compute_header_hash
 from primitives.certificate import Certificate, Phase
-from primitives.hashing import ZERO_HASH, Hash, TransactionId
-from tools.simulator.coverage import Coverage
-from tools.simulator.mutator import flood, garble, mutate
-from tools.simulator.node import SimNode, compute_execution
-
-
-class LiarWorld(Protocol):
-    """What a liar knows of the world."""
-
-    chain_id: Hash
-    coverage: Coverage | None
-
-
-Behaviour = Callable[["Liar", int, Message], list[Message]]
-
-
-class Liar:
-    """One lying node: its key, its dice, and its behaviours in a row."""
-
-    def __init__(
-        self, world: LiarWorld, node: SimNode, names: Sequence[str], rng: random.Random
-    ) -> None:
-        self._world, self.node, self.rng = world, node, rng
-        self._names = tuple(names)
-        self._masks: dict[tuple[int, int], int] = {}
-
-    @property
-    def rules(self) -> HeightRules:
-        """The rules of the height that our store is at."""
-        return HeightRules.of(self._world.chain_id, self.node.tip)
-
-    @property
-    def me(self) -> int:
-        """Our index in the set."""
-        index = self.rules.validators.get_index(self.node.key.public_key)
-        assert index is not None
-        return index
-
-    def is_chosen(self, target: int, height: int, view: int) -> bool:
-        """Whether the target is in the half that hears another story at that place."""
-        mask = self._masks.setdefault((height, view), self.rng.getrandbits(16))
-        return bool(mask >> target & 1)
-
-    def sign_vote(self, vote: Vote) -> Vote:
-        """Return the vote signed by us, whatever it says."""
-        message = compute_signed_vote(vote, self._world.chain_id, self.rules.epoch)
-        return replace(vote, signature=self.node.key.sign(message))
-
-    def sign_view_change(self, item: ViewChange) -> ViewChange:
-        """Return the view change signed by us."""
-        message = compute_signed_view_change(item, self._world.chain_id, self.rules.epoch)
-        return replace(item, signature=self.node.key.sign(message))
-
-    def rewrite(self, target: int, data: bytes) -> list[bytes]:
-        """Return what really leaves for ``target``."""
-        messages = [decode_message(data)]
-        for name in self._names:
-            told = [out for item in messages for out in BEHAVIOURS[name](self, target, item)]
-            if self._world.coverage is not None and told != messages:
-                self._world.coverage.count("liar", name)
-            messages = told
-        encoded = [encode_message(item) for item in messages]
-        if "garbler" in self._names and self.rng.random() < 0.3:
-            encoded.append(garble(self.rng, data))
-        return encoded
-
-    def compute_exec(self, block_hash: Hash) -> Hash:
-        """Return the right execution hash of any block."""
-        return compute_execution(block_hash, self.node.tip.exec_hash)
+from primitives.hashing import ZERO_HASH, Hash
+from tools.simulator.deceits import (
+    be_foreign,
+    choose_silence,
+    claim_heights,
+    flood_views,
+    keep_proposals,
+    miscompute,
+    pad,
+    quibble,
+    replay,
+    split_votes,
+    travel,
+)
+from tools.simulator.liar import Behaviour, Liar, LiarWorld
+from tools.simulator.mutator import flood, mutate
+from tools.simulator.node import SimNode
+from tools.simulator.servers import FILLERS, SERVERS
 
 
 def _silent(liar: Liar, target: int, message: Message) -> list[Message]:
@@ -113,25 +49,19 @@ def _equivocator(liar: Liar, target: int, message: Message) -> list[Message]:
     """Proposes and votes one block to one half and a twin of it to the other."""
     if isinstance(message, PrePrepare) and liar.is_chosen(target, message.height, message.view):
         twin = replace(message.header, time_ms=message.header.time_ms + 1)
-        vote = _make_vote(liar, Phase.PREPARE, message.view, compute_header_hash(twin))
+        vote = liar.make_vote(Phase.PREPARE, message.view, compute_header_hash(twin))
         return [replace(message, header=twin, signature=vote.signature)]
     if isinstance(message, Vote) and message.signer == liar.me:
         accepted = liar.node.replica.describe(0).proposal
         chosen = liar.is_chosen(target, message.height, message.view)
         if accepted is not None and chosen:
-            state = liar.node.replica._state  # a liar reads its own memory
+            state = liar.state
             proposal = state.proposals.get(message.block_hash)
             if proposal is not None:
                 twin = replace(proposal.header, time_ms=proposal.header.time_ms + 1)
                 phase = Phase(message.phase)
-                return [_make_vote(liar, phase, message.view, compute_header_hash(twin))]
+                return [liar.make_vote(phase, message.view, compute_header_hash(twin))]
     return [message]
-
-
-def _make_vote(liar: Liar, phase: Phase, view: int, block_hash: Hash) -> Vote:
-    executed = liar.compute_exec(block_hash) if phase is Phase.COMMIT else ZERO_HASH
-    height = liar.rules.height
-    return liar.sign_vote(Vote(int(phase), height, view, block_hash, executed, liar.me, b""))
 
 
 def _double_voter(liar: Liar, target: int, message: Message) -> list[Message]:
@@ -148,10 +78,10 @@ def _double_voter(liar: Liar, target: int, message: Message) -> list[Message]:
 def _eager(liar: Liar, target: int, message: Message) -> list[Message]:
     """Commits to whatever it sees, and denies having prepared anything."""
     if isinstance(message, Vote) and message.phase == Phase.PREPARE and message.signer == liar.me:
-        return [message, _make_vote(liar, Phase.COMMIT, message.view, message.block_hash)]
+        return [message, liar.make_vote(Phase.COMMIT, message.view, message.block_hash)]
     if isinstance(message, PrePrepare):
         block_hash = compute_header_hash(message.header)
-        return [message, _make_vote(liar, Phase.COMMIT, message.view, block_hash)]
+        return [message, liar.make_vote(Phase.COMMIT, message.view, block_hash)]
     if isinstance(message, ViewChangeMessage) and message.view_change.signer == liar.me:
         denial = liar.sign_view_change(replace(message.view_change, prepared=None))
         return [replace(message, view_change=denial)]
@@ -161,7 +91,7 @@ def _eager(liar: Liar, target: int, message: Message) -> list[Message]:
 def _forge_certificate(liar: Liar, block_hash: Hash, view: int) -> Certificate:
     """A certificate of nothing but our own signature: repeated, renamed or with junk."""
     rules, quorum = liar.rules, liar.rules.validators.quorum
-    vote = _make_vote(liar, Phase.COMMIT, view, block_hash)
+    vote = liar.make_vote(Phase.COMMIT, view, block_hash)
     kind = liar.rng.randrange(3)
     signers = (liar.me,) * quorum if kind == 0 else tuple(range(quorum))
     signatures = (vote.signature,) * quorum if kind < 2 else (bytes(64),) * quorum
@@ -170,7 +100,7 @@ def _forge_certificate(liar: Liar, block_hash: Hash, view: int) -> Certificate:
 
 def _forger(liar: Liar, target: int, message: Message) -> list[Message]:
     """Adds forged certificates, forged votes of others and forged prepared certificates."""
-    state = liar.node.replica._state  # a liar reads its own memory
+    state = liar.state
     block_hash = state.accepted.block_hash if state.accepted else Hash(liar.rng.randbytes(32))
     if isinstance(message, Status):
         forged = _forge_certificate(liar, block_hash, state.view)
@@ -252,27 +182,43 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "forger": _forger,
     "huge-view": _huge_view,
     "lying-status": _lying_status,
-    "withholder": _honest_words,
+    "withholder": keep_proposals,
     "confidant": _confidant,
     "forker": _forker,
     "twins": _honest_words,
     "mutator": mutate,
     "flooder": flood,
     "garbler": _honest_words,
+    "vote-splitter": split_votes,
+    "time-traveller": travel,
+    "padder": pad,
+    "foreigner": be_foreign,
+    "miscomputer": miscompute,
+    "height-claimer": claim_heights,
+    "view-flooder": flood_views,
+    "replayer": replay,
+    "choosy": choose_silence,
+    "quibbler": quibble,
+    "repeater": _honest_words,
+    "false-server": _honest_words,
 }
+"""Name to what it does to each consensus message; some lie elsewhere (make_liar)."""
 
 
 def make_liar(world: LiarWorld, node: SimNode, names: Sequence[str], rng: random.Random) -> None:
     """Turn ``node`` into a liar with these behaviours."""
-    liar = Liar(world, node, names, rng)
+    liar = Liar(world, node, {name: BEHAVIOURS[name] for name in names}, rng)
     node.outgoing = liar.rewrite
-    if "withholder" in names:
-        node.withholds = True
+    node.hear = liar.heard.append
+    servers = [make_answers for name, make_answers in SERVERS.items() if name in names]
+    if servers:
+        node.tamper = servers[0](liar)
+    fillers = [fill for name, fill in FILLERS.items() if name in names]
+    if fillers:
 
-        def fill(effect: Effect) -> bool:
-            """Before we propose: transactions that nobody else will ever see."""
+        def before(effect: Effect) -> None:
             if isinstance(effect, RequestBlock):
-                node.pool[TransactionId(rng.randbytes(32))] = None
-            return True
+                for fill in fillers:
+                    fill(liar)
 
-        node.on_effect = fill
+        node.on_effect = before

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from tools.simulator.disk import DiskFaults
+from tools.simulator.campaigns import CAMPAIGNS
+from tools.simulator.plan import Plan
 
 LIARS = (
     "silent",
@@ -43,62 +44,12 @@ PROFILES = (
     "links",
     "mutants",
     "storm",
+    *CAMPAIGNS,
 )
 
 
 WORSE = ("twins", "disks", "restarts", "links", "mutants", "storm")
 """Profiles with dice of their own, so that the seeds of the others keep their plans."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """One run's faults. Times in milliseconds; probabilities in percent of a message."""
-
-    validators: int
-    real_keys: bool
-    heal_at_ms: int
-    heights: int
-    """Heights that must become final after everything has healed."""
-    delay_ms_max: int
-    loss: int
-    repeat: int
-    partitions: tuple[tuple[int, int, tuple[int, ...], bool], ...]
-    """(from, to, group, one way): the group's messages to the rest are lost, or both ways."""
-    crashes: tuple[tuple[int, int, int, int], ...]
-    """(at, node, down for, effects still performed after ``at``)."""
-    lost_record: int | None
-    """The node whose last-signed record is lost in its first crash."""
-    liars: dict[int, tuple[str, ...]]
-    idle: bool
-    """No transactions: only empty blocks."""
-    rotate: bool
-    """The set's order changes with each epoch."""
-    skew_ms: tuple[int, ...]
-    """How far each node's clock is off."""
-    ring: bool
-    """Links to two neighbours only: everything else is handed on."""
-    torn: bool = False
-    """A crash in the middle of an append to the vote log leaves part of its frame."""
-    disk_losses: tuple[tuple[int, str], ...] = ()
-    """(node, what its disk loses at its first restart: see DiskFaults)."""
-    full_disks: tuple[tuple[int, int, int], ...] = ()
-    """(from, to, node): no room on that node's disk."""
-    bad_links: tuple[tuple[int, int, int, int, int], ...] = ()
-    """(from, to, source, target, ms): so much slower in that direction; below 0: cut."""
-    clock_jumps: tuple[tuple[int, int, int], ...] = ()
-    """(at, node, ms): the node starts again with a clock that is so far off."""
-
-    def make_disk_faults(self, node: int, start_ms: int) -> DiskFaults:
-        """Return what befalls that node's disk, in the time of the run."""
-        return DiskFaults(
-            self.torn,
-            dict(self.disk_losses).get(node, ""),
-            tuple(
-                (start_ms + start, start_ms + end)
-                for start, end, owner in self.full_disks
-                if owner == node
-            ),
-        )
 
 
 def make_plan(seed: int, validators: int, profile: str) -> Plan:
@@ -124,6 +75,9 @@ def make_plan(seed: int, validators: int, profile: str) -> Plan:
     if profile == "calm":
         return plan
     plan = replace(plan, heal_at_ms=rng.randrange(2_000, 9_000))
+    if profile in CAMPAIGNS:
+        rng = random.Random(f"campaign/{seed}/{validators}/{profile}")
+        return CAMPAIGNS[profile](rng, plan)
     mixed = profile == "mixed"
     if profile == "lossy" or (mixed and rng.random() < 0.6):
         plan = replace(

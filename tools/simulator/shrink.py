@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from consensus.replica import Replica
-from tools.simulator.profiles import Plan
+from tools.simulator.plan import Plan
 from tools.simulator.world import Result, run_plan
 
 RUNS_MAX = 80

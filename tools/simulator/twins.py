@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 
-from tools.simulator.profiles import Plan
+from tools.simulator.plan import Plan
 
 SIDES = ("first", "first", "second", "second", "both")
 

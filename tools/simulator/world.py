@@ -9,7 +9,7 @@ import hashlib
 import heapq
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from consensus.effects import CommittedTip, Proposal
 from consensus.messages import decode_message
@@ -25,11 +25,11 @@ from tools.simulator.coverage import Coverage
 from tools.simulator.crypto import Registry
 from tools.simulator.liars import make_liar
 from tools.simulator.node import SimNode
-from tools.simulator.profiles import Plan, make_plan
+from tools.simulator.plan import Plan
+from tools.simulator.profiles import make_plan
 from tools.simulator.twins import Twins
 
 PARAMS = ChainParams(
-    epoch_blocks=3,
     timeout_base_ms=500,
     timeout_max_ms=4_000,
     empty_block_interval_ms=1_500,
@@ -66,6 +66,7 @@ class World:
         *,
         record: bool,
         coverage: Coverage | None = None,
+        node_type: type[SimNode] = SimNode,
     ) -> None:
         self.seed, self.plan, self.replica_type = seed, plan, replica_type
         self.coverage = coverage
@@ -86,24 +87,35 @@ class World:
         ]
         self._addresses = [key.public_key for key in keys]
         self._indices = {address: number for number, address in enumerate(self._addresses)}
-        honest = frozenset(range(plan.validators)) - frozenset(plan.liars)
-        self.honest = honest
-        self.checker = Checker(self.chain_id, self.check, honest, plan.validators)
+        self._params = replace(PARAMS, epoch_blocks=plan.epoch_blocks)
+        self._sets: dict[tuple[int, ...], ValidatorSet] = {}
+        self.honest = frozenset(range(plan.validators)) - plan.faulty
+        self.checker = Checker(
+            self.chain_id, self.check, self.honest, self._addresses, self.get_set
+        )
         genesis = self.make_tip(0, ZERO_HASH, ZERO_HASH, START_MS - 1_000, None, NO_MISSES)
         self.nodes = [
-            SimNode(self, number, key, genesis, random.Random(f"disk/{seed}/{number}"))
+            node_type(self, number, key, genesis, random.Random(f"disk/{seed}/{number}"))
             for number, key in enumerate(keys)
         ]
-        for node, skew_ms in zip(self.nodes, plan.skew_ms, strict=True):
-            node.skew_ms = skew_ms
-            node.disk.faults = plan.make_disk_faults(node.index, START_MS)
+        self._set_machines()
         self._twins = Twins(plan, random.Random(f"twins/{seed}"))
         for liar, twin in self._twins.twins.items():
             rng = random.Random(f"disk/{seed}/{twin}")
-            self.nodes.append(SimNode(self, twin, keys[liar], genesis, rng))
+            self.nodes.append(node_type(self, twin, keys[liar], genesis, rng))
             self._links.append(self._links[liar])
         for liar, behaviours in plan.liars.items():
             make_liar(self, self.nodes[liar], behaviours, random.Random(f"liar/{seed}/{liar}"))
+
+    def _set_machines(self) -> None:
+        plan = self.plan
+        for node, skew_ms in zip(self.nodes, plan.skew_ms, strict=True):
+            node.machine.skew_ms = skew_ms
+            node.disk.faults = plan.make_disk_faults(node.index, START_MS)
+        for node, drift_ppm in zip(self.nodes, plan.drift_ppm, strict=False):
+            node.machine.drift_ppm = drift_ppm
+        for number, place, down_ms in plan.deaths:
+            self.nodes[number].machine.die_at(place, down_ms)
 
     # -- what nodes ask of the world -------------------------------------------------------
 
@@ -116,10 +128,23 @@ class World:
         return self._indices[address]
 
     def get_validators(self, epoch: int) -> ValidatorSet:
-        """Return the set of an epoch; some plans change its order every epoch."""
-        shift = epoch % self.plan.validators if self.plan.rotate else 0
-        members = [Validator(f"v{n}", key) for n, key in enumerate(self._addresses)]
-        return ValidatorSet(tuple(members[shift:] + members[:shift]))
+        """Return the set of an epoch: some plans change its members, some its order."""
+        members = self.plan.get_members(epoch)
+        found = self._sets.get(members)
+        if found is None:
+            found = ValidatorSet(tuple(Validator(f"v{n}", self._addresses[n]) for n in members))
+            self._sets[members] = found
+        return found
+
+    def get_set(self, height: int) -> tuple[int, ValidatorSet]:
+        """Return epoch and validators of a height."""
+        epoch = compute_epoch(height, self.plan.epoch_blocks)
+        return epoch, self.get_validators(epoch)
+
+    def sign_abroad(self, number: int, message: bytes) -> bytes:
+        """Return an honest validator's signature on another chain: the same keys serve two."""
+        assert message.find(self.chain_id) < 0, "no signature on this chain is for sale"
+        return self.nodes[number].key.sign(message)
 
     def make_tip(
         self,
@@ -131,7 +156,7 @@ class World:
         leaders: Leaders,
     ) -> CommittedTip:
         """Return the tip with the sets in force there."""
-        blocks = PARAMS.epoch_blocks
+        blocks = self.plan.epoch_blocks
         return CommittedTip(
             height,
             block_hash,
@@ -140,13 +165,13 @@ class World:
             certificate,
             self.get_validators(compute_epoch(height, blocks)),
             self.get_validators(compute_epoch(height + 1, blocks)),
-            PARAMS,
+            self._params,
             leaders,
         )
 
     def advance_leaders(self, leaders: Leaders, proposal: Proposal) -> Leaders:
         """Return who is passed over after a block, as vm/executor.py works it out."""
-        height, blocks = proposal.header.height, PARAMS.epoch_blocks
+        height, blocks = proposal.header.height, self.plan.epoch_blocks
         parent = proposal.parent_certificate
         if parent is not None and not is_epoch_end(height - 1, blocks):
             validators = self.get_validators(compute_epoch(height, blocks))
@@ -171,7 +196,7 @@ class World:
 
     def random_int(self, low: int, high: int) -> int:
         """Draw from low to high, both included."""
-        return self._rng.randint(low, high)
+        return low + int(self._rng.random() * (high - low + 1))
 
     def after(self, delay_ms: int, action: Callable[[], None]) -> None:
         """Call ``action`` later."""
@@ -201,7 +226,7 @@ class World:
             copies += self._rng.random() * 100 < self.plan.repeat
         longest = self.plan.delay_ms_max if not self._healed else min(40, self.plan.delay_ms_max)
         for _ in range(copies):
-            delay = self._rng.randint(1, longest) + extra
+            delay = 1 + int(self._rng.random() * longest) + extra
             self.after(delay, lambda: self._deliver(source, node, kind, payload))
 
     def _deliver(self, source: int, node: SimNode, kind: str, payload: object) -> None:
@@ -239,8 +264,11 @@ class World:
 
     def run(self) -> Result:
         """Run to the end, or to the first violation."""
+        starts, dead = dict(self.plan.starts), frozenset(self.plan.dead)
         for number, node in enumerate(self.nodes):
-            self.after(self._rng.randint(0, 50) + number, node.start)
+            if number not in dead:
+                at = starts.get(number, 0)
+                self.after(at + self._rng.randint(0, 50) + number, node.start)
         for at, number, down, steps in self.plan.crashes:
             self.after(at, self._make_crash(number, down, steps))
         for at, number, skew_ms in self.plan.clock_jumps:
@@ -252,6 +280,7 @@ class World:
         violation, events = "", 0
         try:
             events = self._loop()
+            self._check_end()
         except ViolationError as error:
             violation = str(error)
         height = max(self.checker.final, default=0)
@@ -275,32 +304,45 @@ class World:
                 continue
             if target is None:
                 target = max(self.checker.final, default=0) + self.plan.heights
+                target = max(target, self._get_last_change() + 2)
             if events % 8 == 0 and self._is_done(target):
                 return events
             if self.now > deadline:
                 heights = [node.tip.height for node in self.nodes]
-                whys = [node.replica.describe(self.now).why for node in self.nodes]
+                whys = [node.replica.describe(self.now).why for node in self.nodes if node.life]
                 raise ViolationError("no progress", heights=heights, target=target, why=whys)
         raise ViolationError("nothing left to happen")
 
     def _is_done(self, target: int) -> bool:
         return all(self.nodes[number].tip.height >= target for number in self.honest)
 
+    def _get_last_change(self) -> int:
+        """Return the first height of the last set."""
+        return max(len(self.plan.schedule) - 1, 0) * self.plan.epoch_blocks + 1
+
     def _check_memory(self) -> None:
+        count = self.plan.validators
         for node in self.nodes:
             if node.up:
+                of_height = node.replica._state.count_held()  # no other way to tell them apart
                 held = node.replica.count_held()
-                self.checker.see_held(node.index, held, self.plan.validators)
+                self.checker.see_held(node.index, of_height, held, count)
+
+    def _check_end(self) -> None:
+        for number in self.honest:
+            self.checker.see_start(number, self.nodes[number].disk.blocks, "")
+        if self.plan.dead:
+            self.checker.check_slow_heights(self.plan.validators, len(self.plan.dead))
 
     def _heal(self) -> None:
         self._healed = True
         for node in self.nodes:
-            node.steps_left = None
+            node.machine.heal()
 
     def _make_crash(self, number: int, down: int, steps: int) -> Callable[[], None]:
         def crash() -> None:
             node = self.nodes[number]
-            node.steps_left, node.down_ms = steps, down
+            node.machine.die_after(steps, down)
             if self.plan.lost_record == number:
                 node.disk.last_signed = None
 
@@ -309,7 +351,7 @@ class World:
     def _make_clock_jump(self, number: int, skew_ms: int) -> Callable[[], None]:
         def jump() -> None:
             node = self.nodes[number]
-            node.next_skew_ms = skew_ms
+            node.machine.next_skew_ms = skew_ms
             node.crash(100)
 
         return jump
@@ -323,7 +365,7 @@ class World:
             self.nodes[first].take_transaction(transaction)
             for target in range(self.plan.validators):
                 if target != first:
-                    self.send(first, target, "transaction", transaction)
+                    self.nodes[first].send(target, "transaction", transaction)
         self.after(self._rng.randint(20, 300), self._inject)
 
     def _format_history(self) -> tuple[str, ...]:
@@ -364,19 +406,28 @@ def run_seed(
     *,
     record: bool = False,
     coverage: Coverage | None = None,
+    node_type: type[SimNode] = SimNode,
 ) -> Result:
     """Run one seed; a run with a violation is repeated to write its history."""
     plan = make_plan(seed, validators, profile)
     if coverage is not None:
         coverage.see_plan(plan, profile)
-    result = World(seed, plan, replica_type, record=record, coverage=coverage).run()
+    world = World(seed, plan, replica_type, record=record, coverage=coverage, node_type=node_type)
+    result = world.run()
     if result.violation and not record:
-        return run_plan(seed, plan, replica_type, record=True)
+        return run_plan(seed, plan, replica_type, record=True, node_type=node_type)
     return result
 
 
 def run_plan(
-    seed: int, plan: Plan, replica_type: type[Replica] = Replica, *, record: bool = False
+    seed: int,
+    plan: Plan,
+    replica_type: type[Replica] = Replica,
+    *,
+    record: bool = False,
+    coverage: Coverage | None = None,
+    node_type: type[SimNode] = SimNode,
 ) -> Result:
     """Run any plan with the dice of a seed."""
-    return World(seed, plan, replica_type, record=record).run()
+    world = World(seed, plan, replica_type, record=record, coverage=coverage, node_type=node_type)
+    return world.run()

@@ -63,6 +63,28 @@ class NetworkMethods:
             "syncTarget": self._parts.sync.target,
         }
 
+    async def consensus_views(self, params: dict[str, Any], _client: Client) -> dict[str, Any]:
+        return {
+            "items": [
+                {
+                    "height": item.height,
+                    "views": item.views,
+                    "tookMs": item.took_ms,
+                    "committedMs": item.committed_ms,
+                    "passed": [
+                        {
+                            "view": passed.view,
+                            "leader": passed.leader,
+                            "cause": passed.cause,
+                            "detail": passed.detail,
+                        }
+                        for passed in item.passed
+                    ],
+                }
+                for item in self._parts.driver.get_passed_views(params["last"])
+            ]
+        }
+
     async def list_peers(self, _params: dict[str, Any], _client: Client) -> dict[str, Any]:
         parts = self._parts
         return {

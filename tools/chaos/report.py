@@ -134,6 +134,7 @@ def _show_outcome(item: Outcome) -> dict[str, Any]:
         "wentOnS": _round(item.went_on_s),
         "gapS": _round(item.gap_s),
         "backS": _round(item.back_s),
+        "why": {name: list(said) for name, said in item.why.items()},
     }
 
 

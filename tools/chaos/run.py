@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,11 +15,14 @@ from primitives.genesis import compute_chain_id
 from primitives.params import ChainParams
 from tools.chaos.checks import audit_homes, find_breaches, read_chains
 from tools.chaos.disks import Disk, LimitDisk, choose_disk
-from tools.chaos.faults import Faults, Struck
+from tools.chaos.faults import ASK_ONCE, Faults, Struck
 from tools.chaos.load import Book, Load, sign_load
 from tools.chaos.proxy import ProxyMesh
 from tools.chaos.schedule import Fault, FaultKind, make_schedule
 from tools.chaos.watch import Moment, Seen, Watch
+from tools.cli.situation import ask, read_situation
+from tools.cli.why import explain
+from tools.client.errors import ClientError
 from tools.localnet.network import Localnet, LocalnetError
 
 SENDERS = ("enterprise-a", "enterprise-b", "bank", "verifier", "registry", "project-owner")
@@ -27,6 +30,8 @@ WINDOW_BLOCKS = 100_000
 """Everything is signed before it is sent: a long run must not outlive its signatures."""
 EPOCH_BLOCKS = 200
 """A run of some minutes crosses the end of several epochs."""
+ASK_WHY_S = 3.0
+"""When the chain stood still for so long, every node is asked why."""
 GO_ON_MAX_S = 60.0
 """The chain must go on within this time of a fault that leaves a quorum, or of the healing."""
 BACK_MAX_S = 60.0
@@ -69,6 +74,8 @@ class Outcome:
     went_on_s: float | None
     gap_s: float
     back_s: float | None
+    why: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What each node said of itself (``status --why``) when the chain stood for long."""
 
 
 @dataclass(slots=True)
@@ -101,6 +108,7 @@ class Chaos:
         self._result = result
         self._say = say
         self._started_s = time.monotonic()
+        self._why: Mapping[str, tuple[str, ...]] = {}
 
     async def run(self, schedule: Sequence[Fault] | None = None) -> None:
         """Do one fault after the other until the time is over, or the schedule."""
@@ -119,6 +127,7 @@ class Chaos:
 
     async def _suffer(self, fault: Fault) -> Outcome:
         at_s = self._elapsed_s()
+        self._why = {}
         struck = await self._faults.strike(fault)
         went_on_s: float | None = None
         if not fault.may_stop_chain:
@@ -136,7 +145,7 @@ class Chaos:
         if back_s is None:
             self._breach(struck, f"who was hit was not back within {BACK_MAX_S:.0f} s")
         names = tuple(self._net.nodes[index].name for index in struck.victims)
-        return Outcome(fault, at_s, names, struck.note, went_on_s, gap_s, back_s)
+        return Outcome(fault, at_s, names, struck.note, went_on_s, gap_s, back_s, self._why)
 
     async def _measure_going_on(self, struck: Struck, since: Moment) -> float | None:
         """Return seconds until a block that was proposed after ``since`` was final."""
@@ -150,7 +159,10 @@ class Chaos:
             fresh = block.proposed_ms > since.unix_ms and block.at_s > since.at_s
             return fresh and block.proposer not in distrusted
 
-        block = await self._watch.wait_for(is_new, GO_ON_MAX_S)
+        block = await self._watch.wait_for(is_new, ASK_WHY_S)
+        if block is None:
+            self._why = await ask_all_why(self._net)
+            block = await self._watch.wait_for(is_new, GO_ON_MAX_S)
         return None if block is None else block.at_s - since.at_s
 
     async def _wait_back(self, struck: Struck, healed: Moment) -> float | None:
@@ -239,6 +251,21 @@ async def _check(net: Localnet, result: Result, say: Say) -> None:
     result.in_chain = len(chains[0].places)
 
 
+async def ask_all_why(net: Localnet) -> dict[str, tuple[str, ...]]:
+    """Return what each node that answers says of the standstill."""
+
+    async def ask_one(index: int) -> tuple[str, ...]:
+        try:
+            async with net.client(index, policy=ASK_ONCE) as client:
+                return explain(read_situation(await ask(client))).sentences
+        except ClientError as error:
+            return (str(error),)
+
+    async with asyncio.TaskGroup() as group:
+        tasks = {node.name: group.create_task(ask_one(node.index)) for node in net.nodes}
+    return {name: task.result() for name, task in tasks.items()}
+
+
 def describe(outcome: Outcome) -> str:
     """Return an outcome in a line."""
     times = [
@@ -251,7 +278,11 @@ def describe(outcome: Outcome) -> str:
     ]
     names = ", ".join(outcome.victims)
     note = f" ({outcome.note})" if outcome.note else ""
-    return f"{outcome.at_s:7.1f} s  {outcome.fault.kind.value}: {names}{note}: {', '.join(times)}"
+    lines = [f"\n           {name}: {' '.join(said)}" for name, said in outcome.why.items()]
+    return (
+        f"{outcome.at_s:7.1f} s  {outcome.fault.kind.value}: {names}{note}: {', '.join(times)}"
+        + "".join(lines)
+    )
 
 
 def say_on_stderr(text: str) -> None:

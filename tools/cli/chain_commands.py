@@ -91,6 +91,34 @@ def consensus_status(session: Session, why: bool) -> None:
         click.get_current_context().exit(ExitCode.FAILURE)
 
 
+@consensus.command("views")
+@click.option("--last", type=click.IntRange(1, 256), default=20, show_default=True)
+@pass_session
+def consensus_views(session: Session, last: int) -> None:
+    """Show the last heights that needed more than one view: whom they passed over, and why.
+
+    In the memory of the node asked, so none from before its start.
+    """
+    document: Any = session.run(lambda client: client.call("consensus_views", last=last))
+    rows = [_show_views(item) for item in document.get("items", [])]
+    session.emit(
+        document, lambda console: show_rows(console, ("height", "views", "ms", "passed"), rows)
+    )
+
+
+def _show_views(item: Json) -> dict[str, Any]:
+    passed = [
+        f"{view['leader']} ({view['cause']}{': ' if view['detail'] else ''}{view['detail']})"
+        for view in item.get("passed", [])
+    ]
+    return {
+        "height": item.get("height"),
+        "views": item.get("views"),
+        "ms": item.get("tookMs"),
+        "passed": ", ".join(passed),
+    }
+
+
 async def _ask_all(session: Session, endpoints: list[str]) -> list[Json | str]:
     async def ask_one(endpoint: str) -> Json | str:
         try:

@@ -7,6 +7,7 @@ they believe, so a broken replica cannot hide from them.
 from __future__ import annotations
 
 from consensus.bounds import (
+    DEPARTURES_KEPT_MAX,
     EVIDENCE_KEPT_MAX,
     FUTURE_MESSAGES_PER_PEER_MAX,
     PROPOSALS_KEPT_MAX,
@@ -34,6 +35,7 @@ def compute_held_bound(count: int) -> int:
     per_signer = 2 * VIEWS_KEPT_MAX + 1
     per_link = FUTURE_MESSAGES_PER_PEER_MAX + 4
     fixed = 5 * PROPOSALS_KEPT_MAX + SIGNATURES_KEPT_MAX + EVIDENCE_KEPT_MAX
+    fixed += DEPARTURES_KEPT_MAX
     return count * (per_signer + per_link) + fixed
 
 

@@ -95,8 +95,7 @@ class Faults:
         leader, place = await self.find_leader()
         began = Moment.now()
         if fault.kind is FaultKind.KILL_LEADER:
-            self._signal([leader], signal.SIGKILL)
-            await self._net.kill(leader)  # reaps it
+            await self._kill([leader])
         else:
             self._signal([leader], signal.SIGSTOP)
         return Struck(fault, (leader,), began, place)
@@ -121,11 +120,10 @@ class Faults:
         return get_integer(answer, "height"), get_integer(answer, "view"), str(answer["leader"])
 
     async def _kill(self, victims: Iterable[int]) -> None:
-        """All of them at once, then reap one after the other."""
-        victims = list(victims)
-        self._signal(victims, signal.SIGKILL)
-        for index in victims:
-            await self._net.kill(index)
+        """All of them at once. Not by pid: whose process is dead already must be reaped once."""
+        async with asyncio.TaskGroup() as group:
+            for index in victims:
+                group.create_task(self._net.kill(index))
 
     async def _start(self, victims: Iterable[int]) -> None:
         for index in victims:

@@ -184,7 +184,8 @@ _NETWORK = (
         (),
         "{height, view, phase, role, isValidator, leader, quorum, proposal, bodyReady, executed, "
         "preparedView, timers, votes: [{phase, view, blockHash, execHash, validators}], "
-        "viewChanges, peers, accused, halted, why, syncTarget}",
+        "viewChanges, peers, accused, halted, why, watching, refusal, dueMsAgo, departures: "
+        "[{view, to, cause, detail}], syncTarget, syncFrom: key | null, nowMs}",
     ),
     Method(
         "consensus_views",

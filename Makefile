@@ -4,11 +4,12 @@ PYTHON ?= python3.11
 VENV   ?= .venv
 ARGS   ?=
 SEEDS  ?= 0..200
+SECONDS ?= 600
 
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: run test lint wheel bench simulate lock clean venv
+.PHONY: run test lint wheel bench simulate lock clean venv chaos
 
 venv: $(STAMP)
 
@@ -46,3 +47,6 @@ lock:            ## Make the lock file again (needs uv): versions with hashes fo
 
 clean:
 	rm -rf $(VENV) run dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+chaos: venv      ## make chaos SECONDS=600 [SEED=N]: real processes under load, killed, cut off, frozen.
+	$(BIN)/python -m tools.chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(ARGS)

@@ -26,10 +26,11 @@ from statistics import fmean
 from typing import Any
 
 from bench.load import Generator
-from bench.machine import calibrate, describe_commit, describe_machine
+from bench.machine import calibrate
 from bench.throughput import ORGANISATIONS, RESULTS, ROOT, WINDOW_BLOCKS, Bench, Options
 from primitives.params import ChainParams
 from tools.localnet.network import Localnet
+from tools.provenance import describe_commit, describe_machine
 from tools.scenario.checks import check_equal_states
 
 VALIDATORS = 4

@@ -7,14 +7,10 @@ its speed within seconds, and Ed25519 verification is what a validator mostly do
 from __future__ import annotations
 
 import asyncio
-import os
-import platform
-import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import psutil  # type: ignore[import-untyped]  # no stubs are installed
 
@@ -22,23 +18,6 @@ from primitives.keys import PrivateKey, verify
 
 CALIBRATION_S = 1.0
 SAMPLE_S = 0.5
-
-
-def describe_machine() -> dict[str, Any]:
-    """Return processor, cores, memory, system and interpreter."""
-    return {
-        "processor": _read_processor(),
-        "cores": os.cpu_count(),
-        "memoryMb": psutil.virtual_memory().total // (1 << 20),
-        "system": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
-    }
-
-
-def describe_commit(folder: Path) -> dict[str, Any]:
-    """Return the commit of the source tree and whether files differ from it."""
-    commit = _git(folder, "rev-parse", "HEAD")
-    return {"id": commit or "unknown", "changed": bool(_git(folder, "status", "--porcelain"))}
 
 
 def calibrate(seconds: float = CALIBRATION_S) -> int:
@@ -124,26 +103,3 @@ def measure_folder(path: Path) -> int:
 def _cpu_seconds(process: psutil.Process) -> float:
     times = process.cpu_times()
     return float(times.user + times.system)
-
-
-def _read_processor() -> str:
-    path = Path("/proc/cpuinfo")
-    if path.exists():
-        for line in path.read_text("utf-8", "replace").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *arguments],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=False,
-        )
-    except OSError:
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""

@@ -30,8 +30,6 @@ from bench.load import Generator, Group, LotRange, Organisation, Step, Terms, si
 from bench.machine import (
     UsageMeter,
     calibrate,
-    describe_commit,
-    describe_machine,
     measure_folder,
 )
 from bench.profiling import ProfiledNode
@@ -42,6 +40,7 @@ from primitives.transaction import Call
 from tools.client.client import Client
 from tools.importers.submission import DONE, Item, Outcome, Submission
 from tools.localnet.network import Localnet
+from tools.provenance import describe_commit, describe_machine
 from tools.scenario.checks import check_equal_states
 
 T = TypeVar("T")

@@ -26,5 +26,8 @@ SIGNATURES_KEPT_MAX: Final = 4_096
 REPAIR_GAP_MS: Final = 200
 """One peer is answered at most so often for each kind: STATUS must not amplify."""
 
+DEPARTURES_KEPT_MAX: Final = 16
+"""Views of one height of which we remember why they were left: 16 of them are minutes."""
+
 EVIDENCE_KEPT_MAX: Final = 128
 """Accused validators remembered in one epoch: all of them, and some."""

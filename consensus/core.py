@@ -117,6 +117,8 @@ class Core:
         state.timer_at_ms = max(due_ms, now_ms) + timeout
         if due_ms <= now_ms and state.due_at_ms is None:
             state.due_at_ms = now_ms
+            if state.wanted_at_ms is None:
+                state.wanted_at_ms = now_ms
         self._emit(SetTimer(TimerName.VIEW, state.timer_at_ms))
 
     def _stop_view_timer(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from consensus.departures import Departure
 from consensus.height import HeightState
 from consensus.inbox import PeerView
 from primitives.certificate import Phase
@@ -53,6 +54,14 @@ class Description:
     peers: tuple[PeerDescription, ...]
     accused: tuple[str, ...]
     why: str
+    watching: str
+    """Why this validator does not vote; empty when it does."""
+    refusal: str
+    """Why the proposal or block of the current view is refused here; empty when it is not."""
+    due_ms_ago: int | None
+    """Since when the current view owes a proposal, or its outcome; None while it does not."""
+    departures: tuple[Departure, ...]
+    """Views of this height that were left, and why."""
 
 
 def get_phase(state: HeightState, halted: str | None) -> str:
@@ -98,13 +107,14 @@ def explain(state: HeightState, halted: str | None, watching: str) -> str:
     members, quorum = state.rules.validators.members, state.rules.validators.quorum
     prefix = f"{watching}; " if watching else ""
     accepted = state.accepted
+    refusal = get_refusal(state)
+    if refusal:
+        return f"{prefix}the block of {members[state.leader].name} was refused: {refusal}"
     if accepted is None:
         claims = state.view_changes.count_from(state.view)
         if state.view and claims < quorum:
             return f"{prefix}view {state.view} has {claims} of {quorum} view changes"
         return f"{prefix}waiting for the proposal of {members[state.leader].name}"
-    if accepted.block_hash in state.refused:
-        return f"{prefix}the block was refused: {state.refused[accepted.block_hash]}"
     if accepted.block_hash not in state.bodies:
         return f"{prefix}waiting for the transactions of block {accepted.block_hash.hex()}"
     if get_phase(state, None) == "prepare":
@@ -117,6 +127,14 @@ def explain(state: HeightState, halted: str | None, watching: str) -> str:
         return f"{prefix}COMMITs disagree: {len(groups)} groups, none of them has {quorum}"
     count = sum(map(len, groups.values()))
     return f"{prefix}{count} of {quorum} COMMITs in view {state.view}"
+
+
+def get_refusal(state: HeightState) -> str:
+    """Return why what the leader of the current view proposed is refused here."""
+    accepted = state.accepted
+    if accepted is not None:
+        return state.refused.get(accepted.block_hash, "")
+    return state.departures.get_turned_down(state.view)
 
 
 def describe(
@@ -162,4 +180,8 @@ def describe(
         ),
         accused=tuple(names.get(item, item.hex()) for item in accused),
         why=explain(state, halted, watching),
+        watching=watching,
+        refusal=get_refusal(state),
+        due_ms_ago=None if state.due_at_ms is None else now_ms - state.due_at_ms,
+        departures=tuple(state.departures),
     )

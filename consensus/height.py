@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from consensus.bounds import PROPOSALS_KEPT_MAX
+from consensus.departures import Departures
 from consensus.effects import Proposal
 from consensus.messages import ViewChange
 from consensus.rules import HeightRules
@@ -55,6 +56,9 @@ class HeightState:
     """When the proposal of this view became due; None while idle. A block's time is counted
     from here: with the time lost to dead leaders in it, time-outs would feed on themselves."""
     timer_at_ms: int | None = None
+    wanted_at_ms: int | None = None
+    """When a proposal of this height became due first, in whatever view."""
+    departures: Departures = field(default_factory=Departures)
     votes: VoteBook = field(default_factory=VoteBook)
     view_changes: ViewChangeBook = field(default_factory=ViewChangeBook)
     proposals: dict[Hash, Proposal] = field(default_factory=dict)
@@ -118,4 +122,5 @@ class HeightState:
             + len(self.refused)
             + len(self.executions)
             + len(self.fetching)
+            + self.departures.held
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from consensus.bounds import VIEWS_KEPT_MAX
 from consensus.core import NO_EXECUTION, is_same_vote
+from consensus.departures import Cause
 from consensus.effects import Broadcast, Candidate, Execute, FetchBody, Grade, Proposal
 from consensus.evidence import verify_evidence
 from consensus.finality import Finality
@@ -34,6 +35,10 @@ from primitives.hashing import Address, Hash
 
 class NormalCase(Finality):
     """Adds: proposals and votes."""
+
+    def _note_departure(self, to: int, cause: Cause, now_ms: int, detail: str = "") -> None:
+        """Remember why the current view is left; for people, decides nothing."""
+        self._state.departures.note(self._state.view, to, cause, now_ms, detail)
 
     # -- proposing -------------------------------------------------------------------
 
@@ -114,6 +119,8 @@ class NormalCase(Finality):
         try:
             self._check_proposal(message, proposal, leader, now_ms)
         except (ProofError, CodecError) as error:
+            if message.view == state.view:
+                state.departures.note_turned_down(message.view, f"{error.code}: {error}")
             # The leader signed it, so the fault is the leader's; a neighbour may have handed
             # it on before it could look inside. Clocks differ, and nobody is to blame.
             is_leaders = peer == state.rules.validators.members[leader].public_key
@@ -167,6 +174,7 @@ class NormalCase(Finality):
         """Take the proposal as that of its view, and enter the view if it is a later one."""
         state = self._state
         if view > state.view:
+            self._note_departure(view, Cause.NEW_VIEW, now_ms)
             state.due_at_ms = None
         state.view = view
         state.leading = None

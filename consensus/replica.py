@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from consensus.bounds import STATUS_INTERVAL_MS
 from consensus.core import ReplicaConfig
+from consensus.departures import Cause, Departure
 from consensus.description import Description, describe
 from consensus.effects import (
     Broadcast,
@@ -112,7 +113,8 @@ class Replica(ViewChanges):
             state.fetching.pop(block_hash, None)
             state.refused[block_hash] = reason[:200]
             current = state.accepted is not None and state.accepted.block_hash == block_hash
-            if current and state.certificate is None:
+            if current and state.certificate is None and self._may_vote():
+                self._note_departure(state.view + 1, Cause.REFUSED, now_ms, reason)
                 self._move_to(state.view + 1, now_ms)
         return self._take_effects()
 
@@ -136,6 +138,16 @@ class Replica(ViewChanges):
             for peer, data in self._future.take_all():
                 self._receive(peer, data, now_ms)
         return self._take_effects()
+
+    @property
+    def departures(self) -> tuple[Departure, ...]:
+        """The views that were left at this height, and why; for logs and metrics."""
+        return tuple(self._state.departures)
+
+    @property
+    def wanted_at_ms(self) -> int | None:
+        """When this height's block was first due; None while it is not."""
+        return self._state.wanted_at_ms
 
     def describe(self, now_ms: int) -> Description:
         """Return a snapshot for people. Changes nothing, waits for nothing."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from consensus.departures import Cause
 from consensus.effects import (
     Behind,
     Broadcast,
@@ -70,6 +71,7 @@ class ViewChanges(NormalCase):
             return
         state.timer_at_ms = None
         if state.certificate is None:
+            self._note_departure(state.view + 1, Cause.TIMEOUT, now_ms)
             self._move_to(state.view + 1, now_ms)
 
     # -- hearing of others' ------------------------------------------------------------
@@ -110,6 +112,7 @@ class ViewChanges(NormalCase):
         validators = state.rules.validators
         jump = state.view_changes.compute_jump(state.view, validators.weak_quorum)
         if jump is not None and self._may_vote():
+            self._note_departure(jump, Cause.FOLLOWED, now_ms)
             self._move_to(jump, now_ms)
             return
         if state.view == 0 or state.accepted is not None:

@@ -22,6 +22,7 @@ from consensus.effects import (
     Broadcast,
     CancelTimer,
     Commit,
+    CommittedTip,
     Effect,
     Execute,
     FetchBody,
@@ -48,8 +49,10 @@ from node.logs import log_event
 from node.metrics import Metrics
 from node.proposer import Proposer
 from node.versions import SUPPORTED, Versions, check_versions
+from node.viewlog import HeightViews, ViewLog
 from p2p.peers import Offence
 from primitives.block import Block
+from primitives.certificate import Certificate
 from primitives.errors import CarbonodeError
 from primitives.hashing import Address, Hash
 
@@ -102,6 +105,7 @@ class Driver:
         self._running: dict[tuple[str, Hash], asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
         self._seen_at_s = 0.0
+        self._views = ViewLog(metrics)
 
     def attach(self, on_behind: OnBehind) -> None:
         """Name who fetches blocks when consensus says that we are behind."""
@@ -130,6 +134,10 @@ class Driver:
     def describe(self) -> Description:
         """Return what consensus is doing; takes no lock and waits for nothing."""
         return self._replica.describe(self._clock.now_ms())
+
+    def get_passed_views(self, count: int) -> list[HeightViews]:
+        """Return the last heights that needed more than one view, latest first."""
+        return self._views.get_last(count)
 
     # -- the owner task
 
@@ -172,6 +180,7 @@ class Driver:
 
     async def _perform(self, effects: Sequence[Effect], *, is_judged: bool = False) -> None:
         """Perform the effects in order; a commit ends in the replica's ``caught_up``."""
+        self._views.see(self._replica.departures)
         has_moved = False
         for effect in effects:
             if isinstance(effect, Persist):
@@ -262,8 +271,6 @@ class Driver:
             # A timer that was set again while this waited in the queue has not rung.
             if name in self._timers:
                 return ()
-            if name is TimerName.VIEW:
-                self._metrics.view_changes.labels("timeout").inc()
             return self._replica.expire(name, now_ms)
 
         if timer is not None:
@@ -321,7 +328,6 @@ class Driver:
                 reason=outcome.reason,
             )
             reason = outcome.reason
-            self._metrics.view_changes.labels("refused").inc()
             self._inbox.put_input(lambda now: self._replica.body_refused(block_hash, reason, now))
         else:
             self._observe_step("body")
@@ -392,7 +398,8 @@ class Driver:
     async def _commit(self, effect: Commit) -> bool:
         """Make a decided block durable; False when sync had written it already."""
         proposal, block_hash = effect.proposal, effect.proposal.block_hash
-        if proposal.header.height <= self._committer.state.height:
+        before = self._committer.state.tip
+        if proposal.header.height <= before.height:
             return False
         body = self._bodies.get(block_hash)
         if body is None:
@@ -413,26 +420,31 @@ class Driver:
         )
         await self._committer.commit(block, effect.certificate, executed, body.transactions)
         self._observe_step("commit")
-        self._end_height(block)
+        self._end_height(block, effect.certificate, before)
         return True
 
     async def _import(self, item: Import) -> None:
         fetched, block = item.fetched, item.fetched.block
+        before = self._committer.state.tip
         try:
-            if block.header.height == self._committer.state.height + 1:
+            if block.header.height == before.height + 1:
                 executed = await self._committer.execute(
                     block.header, fetched.transactions, block.evidence, block.parent_certificate
                 )
                 await self._committer.commit(
                     block, fetched.certificate, executed, fetched.transactions
                 )
-                self._end_height(block)
+                self._end_height(block, fetched.certificate, before)
                 await self._catch_up()
         finally:
             if not item.done.done():
                 item.done.set_result(None)
 
-    def _end_height(self, block: Block) -> None:
+    def _end_height(self, block: Block, certificate: Certificate, before: CommittedTip) -> None:
+        replica = self._replica
+        self._views.end_height(
+            certificate, before, replica.departures, replica.wanted_at_ms, self._clock.now_ms()
+        )
         for task in list(self._running.values()):
             task.cancel()
         self._running.clear()

@@ -96,6 +96,7 @@ class Sync:
         self._target = 0
         self._hints = Hints()
         self._preferred: Address | None = None
+        self._source: Address | None = None
         self._wanted = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -104,6 +105,11 @@ class Sync:
     def target(self) -> int:
         """The height that is known or claimed to be final elsewhere; 0 when idle."""
         return self._target
+
+    @property
+    def source(self) -> Address | None:
+        """The peer that was asked last; None while nothing is fetched."""
+        return self._source if self._target else None
 
     @property
     def is_syncing(self) -> bool:
@@ -220,6 +226,7 @@ class Sync:
 
     async def _ask_peer(self, peer: Address, first: int, count: int) -> _Served | None:
         """Return up to ``count`` blocks that the peer serves from ``first`` on."""
+        self._source = peer
         request = BLOCKS_REQUEST.encode(BlocksRequest(first, count))
         answer = await self._requests.ask(
             peer, FrameKind.GET_BLOCKS, request, FrameKind.BLOCKS, ASK_TIMEOUT_S

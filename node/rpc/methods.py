@@ -21,6 +21,7 @@ from node.rpc.schema import (
     RawTexts,
     Text,
 )
+from node.viewlog import HEIGHTS_KEPT_MAX
 from primitives import limits
 
 PAGE_ITEMS_MAX = 200
@@ -183,7 +184,15 @@ _NETWORK = (
         (),
         "{height, view, phase, role, isValidator, leader, quorum, proposal, bodyReady, executed, "
         "preparedView, timers, votes: [{phase, view, blockHash, execHash, validators}], "
-        "viewChanges, peers, accused, halted, why, syncTarget}",
+        "viewChanges, peers, accused, halted, why, watching, refusal, dueMsAgo, departures: "
+        "[{view, to, cause, detail}], syncTarget, syncFrom: key | null, nowMs}",
+    ),
+    Method(
+        "consensus_views",
+        "The last heights that needed more than one view, latest first; in memory only.",
+        (Param("last", Integer(1, HEIGHTS_KEPT_MAX), "how many", 20),),
+        "{items: [{height, views, tookMs | null, committedMs, passed: "
+        "[{view, leader, cause: timeout | refused | followed | new-view | unseen, detail}]}]}",
     ),
     Method(
         "validator_list",

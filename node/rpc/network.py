@@ -21,7 +21,8 @@ class NetworkMethods:
         self._stop = stop
 
     async def consensus_status(self, _params: dict[str, Any], _client: Client) -> dict[str, Any]:
-        seen = self._parts.driver.describe()
+        parts = self._parts
+        seen = parts.driver.describe()
         return {
             "height": seen.height,
             "view": seen.view,
@@ -60,7 +61,43 @@ class NetworkMethods:
             "accused": list(seen.accused),
             "halted": seen.phase == "halted",
             "why": seen.why,
-            "syncTarget": self._parts.sync.target,
+            "watching": seen.watching,
+            "refusal": seen.refusal,
+            "dueMsAgo": seen.due_ms_ago,
+            "departures": [
+                {
+                    "view": left.view,
+                    "to": left.to,
+                    "cause": left.cause.value,
+                    "detail": left.detail,
+                }
+                for left in seen.departures
+            ],
+            "syncTarget": parts.sync.target,
+            "syncFrom": None if parts.sync.source is None else to_hex(parts.sync.source),
+            "nowMs": parts.clock.now_ms(),
+        }
+
+    async def consensus_views(self, params: dict[str, Any], _client: Client) -> dict[str, Any]:
+        return {
+            "items": [
+                {
+                    "height": item.height,
+                    "views": item.views,
+                    "tookMs": item.took_ms,
+                    "committedMs": item.committed_ms,
+                    "passed": [
+                        {
+                            "view": passed.view,
+                            "leader": passed.leader,
+                            "cause": passed.cause,
+                            "detail": passed.detail,
+                        }
+                        for passed in item.passed
+                    ],
+                }
+                for item in self._parts.driver.get_passed_views(params["last"])
+            ]
         }
 
     async def list_peers(self, _params: dict[str, Any], _client: Client) -> dict[str, Any]:

@@ -117,6 +117,7 @@ class RpcService:
             "contract_abi": reading.get_abi,
             "contract_list": reading.list_contracts,
             "consensus_status": network.consensus_status,
+            "consensus_views": network.consensus_views,
             "validator_list": membership.list_validators,
             "evidence_list": membership.list_evidence,
             "net_peers": network.list_peers,

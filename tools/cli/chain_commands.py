@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
+from tools.cli.down import explain_down, read_down_nodes
 from tools.cli.render import format_time, shorten, show_pairs, show_rows
 from tools.cli.session import ExitCode, Session, pass_session
 from tools.cli.situation import Answers, ask, read_situation
@@ -67,14 +68,20 @@ def consensus() -> None:
 def consensus_status(session: Session, why: bool) -> None:
     """Show height, view, phase, votes, timers; with --why the cause, in words.
 
-    With --why the exit code is 1 when something is wrong, 0 when it moves or is idle.
+    With --why the exit code is 0 when the chain moves or is idle, 1 when something is
+    wrong, 3 when no node answers (then its log and disk are looked at, if they are here).
     """
     if not why:
         document: Any = session.run(lambda client: client.call("consensus_status"))
         session.emit(document, lambda console: show_pairs(console, "Consensus", document))
         return
-    answers: Answers = session.run(ask)
-    explanation = explain(read_situation(answers))
+    consensus_answer: Json = {}
+    try:
+        answers: Answers = session.run(ask)
+        consensus_answer = answers.consensus
+        explanation = explain(read_situation(answers))
+    except NodeUnreachable as error:
+        explanation = _explain_unreachable(session, error)
 
     def show(console: Console) -> None:
         _show_explanation(console, explanation)
@@ -83,12 +90,50 @@ def consensus_status(session: Session, why: bool) -> None:
         {
             "verdict": explanation.verdict.value,
             "sentences": list(explanation.sentences),
-            "consensus": answers.consensus,
+            "consensus": consensus_answer,
         },
         show,
     )
+    if explanation.verdict is Verdict.UNREACHABLE:
+        click.get_current_context().exit(ExitCode.UNREACHABLE)
     if explanation.verdict not in _GOOD:
         click.get_current_context().exit(ExitCode.FAILURE)
+
+
+def _explain_unreachable(session: Session, error: NodeUnreachable) -> Explanation:
+    reasons = error.values_seen.get("endpoints")
+    if not isinstance(reasons, dict):
+        reasons = {", ".join(session.get_endpoints()): str(error)}
+    # With --node the home folder may be any other node's.
+    return explain_down(reasons, [] if session.nodes else read_down_nodes(session.home))
+
+
+@consensus.command("views")
+@click.option("--last", type=click.IntRange(1, 256), default=20, show_default=True)
+@pass_session
+def consensus_views(session: Session, last: int) -> None:
+    """Show the last heights that needed more than one view: whom they passed over, and why.
+
+    In the memory of the node asked, so none from before its start.
+    """
+    document: Any = session.run(lambda client: client.call("consensus_views", last=last))
+    rows = [_show_views(item) for item in document.get("items", [])]
+    session.emit(
+        document, lambda console: show_rows(console, ("height", "views", "ms", "passed"), rows)
+    )
+
+
+def _show_views(item: Json) -> dict[str, Any]:
+    passed = [
+        f"{view['leader']} ({view['cause']}{': ' if view['detail'] else ''}{view['detail']})"
+        for view in item.get("passed", [])
+    ]
+    return {
+        "height": item.get("height"),
+        "views": item.get("views"),
+        "ms": item.get("tookMs"),
+        "passed": ", ".join(passed),
+    }
 
 
 async def _ask_all(session: Session, endpoints: list[str]) -> list[Json | str]:

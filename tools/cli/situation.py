@@ -11,9 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tools.cli.why import Situation, ValidatorState
+from tools.cli.facts import LeftView, Situation, ValidatorState
 from tools.client.client import Client
 from tools.client.results import Json, get_object
+
+TIME_AHEAD = "header-time-ahead"
+"""The code with which a block is refused whose time is too far ahead (consensus/rules.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,9 @@ def read_situation(answers: Answers, now_ms: int | None = None) -> Situation:
     now_ms = get_now_ms() if now_ms is None else now_ms
     age_ms = max(0, now_ms - _integer(chain.get("timeMs"), now_ms))
     groups = _get_groups(consensus)
+    clock_ms = _optional(consensus.get("nowMs"))
+    coming = answers.validators.get("next")
+    coming = coming if isinstance(coming, dict) else {}
     halted = consensus.get("halted")
     return Situation(
         height=_integer(consensus.get("height"), _integer(chain.get("height"), 0) + 1),
@@ -68,13 +74,70 @@ def read_situation(answers: Answers, now_ms: int | None = None) -> Situation:
         empty_block_interval_ms=_parameter(params, "empty_block_interval_ms", 15_000),
         result_groups=_get_result_groups(groups),
         node_says=str(consensus.get("why") or ""),
+        role=str(consensus.get("role", "validator")),
+        membership=_find_membership(answers),
+        watching=str(consensus.get("watching") or ""),
+        has_proposal=consensus.get("proposal") is not None,
+        has_body=bool(consensus.get("bodyReady", False)),
+        refusal=str(consensus.get("refusal") or ""),
+        left=_read_left(consensus),
+        due_ms_ago=_optional(consensus.get("dueMsAgo")),
+        refusals_of_time=_find_refusals_of_time(consensus),
+        clock_offset_ms=None if clock_ms is None else clock_ms - now_ms,
+        clock_drift_ms=_parameter(params, "clock_drift_ms", 10_000),
+        sync_target=_integer(consensus.get("syncTarget"), 0),
+        sync_from=_find_name(answers, consensus.get("syncFrom")),
+        lacking_version=str(coming.get("lacking") or ""),
+        stops_after=_integer(coming.get("afterHeight"), 0),
     )
+
+
+def _find_membership(answers: Answers) -> str:
+    """Return what governance says that the node is."""
+    own_key = answers.peers.get("nodeKey")
+    for member, rows in (
+        ("validator", "validators"),
+        ("candidate", "candidates"),
+        ("observer", "observers"),
+    ):
+        if any(item.get("publicKey") == own_key for item in _list(answers.validators, rows)):
+            return member
+    return "unknown"
+
+
+def _find_name(answers: Answers, key: Any) -> str:
+    """Return how a node is called, its key when nobody says, empty for None."""
+    items = [*_list(answers.validators, "validators"), *_list(answers.peers, "items")]
+    names = [str(item.get("name")) for item in items if item.get("publicKey") == key]
+    return names[0] if names else str(key or "")
+
+
+def _read_left(consensus: Json) -> tuple[LeftView, ...]:
+    return tuple(
+        LeftView(
+            _integer(item.get("view"), 0), str(item.get("cause")), str(item.get("detail") or "")
+        )
+        for item in _list(consensus, "departures")
+    )
+
+
+def _find_refusals_of_time(consensus: Json) -> tuple[str, ...]:
+    """Return whose blocks of this height were refused for their time, in order, once each."""
+    refused: dict[str, None] = {}
+    for item in _list(consensus, "departures"):
+        if str(item.get("detail", "")).startswith(TIME_AHEAD):
+            refused[f"the leader of view {item.get('view')}"] = None
+    if str(consensus.get("refusal") or "").startswith(TIME_AHEAD):
+        refused[_leader_name(consensus)] = None
+    return tuple(refused)
 
 
 def _read_validators(answers: Answers, groups: list[Json]) -> tuple[ValidatorState, ...]:
     links = {item.get("publicKey"): item for item in _list(answers.peers, "items")}
     claims = {item.get("peer"): item for item in _list(answers.consensus, "peers")}
     own_key = answers.peers.get("nodeKey")
+    view_changes = answers.consensus.get("viewChanges")
+    view_changes = view_changes if isinstance(view_changes, dict) else {}
     view = answers.consensus.get("view")
     states = []
     for member in _list(answers.validators, "validators"):
@@ -91,6 +154,8 @@ def _read_validators(answers: Answers, groups: list[Json]) -> tuple[ValidatorSta
                 prepared=_voted(groups, "PREPARE", view, name),
                 committed=_voted(groups, "COMMIT", view, name),
                 last_error=str(error) if error else None,
+                silent_ms=_optional(claim.get("heardMsAgo")),
+                claims=_optional(view_changes.get(name)),
             )
         )
     return tuple(states)

@@ -18,13 +18,13 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from node.config import ENVIRONMENT_PREFIX
+from node.config import ENVIRONMENT_PREFIX, PeerSection
 from primitives.errors import CarbonodeError
 from primitives.genesis import Genesis, compute_chain_id
 from primitives.hashing import Address
@@ -35,7 +35,7 @@ from tools.client.errors import ClientError
 from tools.client.results import ChainStatus
 from tools.client.transport import RetryPolicy
 from tools.localnet.chain import DevelopmentChain, open_chain
-from tools.localnet.homes import NodePlan, write_home, write_text
+from tools.localnet.homes import NodePlan, make_peer, write_home, write_text
 from tools.localnet.ports import LOOPBACK, check_free, find_free_ports
 from tools.localnet.processes import STOP_GRACE_S, Child, ChildError
 
@@ -45,6 +45,8 @@ LOG_FILE = "node.log"
 PORTS_PER_NODE = 3
 READY_TIMEOUT_S = 60.0
 POLL_S = 0.1
+Reach = Callable[[int, int, int], tuple[str, int]]
+"""(who dials, whom, the port it listens on) -> where: for a proxy between the two."""
 PROBE = RetryPolicy(rounds_max=1, request_timeout_s=5.0, connect_timeout_s=1.0)
 
 
@@ -83,11 +85,13 @@ class Localnet:
         log_level: str = "info",
         environment: Mapping[str, str] | None = None,
         ready_timeout_s: float = READY_TIMEOUT_S,
+        reach: Reach | None = None,
     ) -> None:
         """``base_port``: three consecutive ports a node from there; None: free ones.
 
         ``enterprises`` adds plain parties to a new chain, one sender each for load.
         ``environment`` is added to the children's (``CARBONODE_RPC_...`` settings).
+        ``reach`` says where one node reaches another, when that is not where it listens.
         """
         self.directory = Path(directory).absolute()
         self.nodes: list[LocalNode] = []
@@ -105,6 +109,7 @@ class Localnet:
         }
         self._environment = {**inherited, **(environment or {})}
         self._ready_timeout_s = ready_timeout_s
+        self._reach = reach
         self._children: list[Child] = []
         self._chain: DevelopmentChain | None = None
         self._lock: int | None = None
@@ -171,8 +176,8 @@ class Localnet:
             self._make_plan(index, member.name, chain.validator_keys[index], ports)
             for index, member in enumerate(chain.genesis.validators.members)
         ]
-        peers = [plan.peer for plan in plans]
-        for plan in plans:
+        for index, plan in enumerate(plans):
+            peers = [self._make_peer(index, other, to) for other, to in enumerate(plans)]
             write_home(plan, chain.genesis, peers, overwrite=True)
         self._chain = chain
         self.nodes = [_make_node(index, plan) for index, plan in enumerate(plans)]
@@ -206,9 +211,12 @@ class Localnet:
         """Stop a node cleanly; return its exit code."""
         return await self._children[index].stop(grace_s)
 
-    async def start(self, index: int) -> None:
-        """Start a node that is not running; does not wait until it is ready."""
-        await self._children[index].start()
+    async def start(self, index: int, program: Sequence[str] | None = None) -> None:
+        """Start a node that is not running; does not wait until it is ready.
+
+        ``program`` (a module and its arguments) runs in place of the node's, this once.
+        """
+        await self._children[index].start(program)
         self._write_summary()
 
     async def restart(self, index: int) -> None:
@@ -219,6 +227,10 @@ class Localnet:
     def is_running(self, index: int) -> bool:
         """Whether the node's process is alive."""
         return self._children[index].is_running
+
+    def exit_code(self, index: int) -> int | None:
+        """The exit code of the node's last run; None while it runs."""
+        return self._children[index].exit_code
 
     def pid(self, index: int) -> int | None:
         """The node's process id."""
@@ -299,6 +311,13 @@ class Localnet:
             admin_port=ports[first + 2],
             log_level=self._log_level,
         )
+
+    def _make_peer(self, dialler: int, target: int, plan: NodePlan) -> PeerSection:
+        """Return how one node's configuration names another."""
+        if self._reach is None or dialler == target:
+            return plan.peer
+        host, port = self._reach(dialler, target, plan.p2p_port)
+        return make_peer(plan.name, plan.key, host, port)
 
     def _get_chain(self) -> DevelopmentChain:
         if self._chain is None:

@@ -13,6 +13,7 @@ from primitives.errors import CarbonodeError
 STOP_GRACE_S = 10.0
 """How long a child may take to stop cleanly before it is killed."""
 LOG_TAIL_LINES = 12
+_LAUNCHER = (sys.executable, "-m", "tools.localnet.child")
 
 
 class ChildError(CarbonodeError):
@@ -34,7 +35,7 @@ class Child:
     ) -> None:
         self.name = name
         self.log = log
-        self._command = [sys.executable, "-m", "tools.localnet.child", module, *arguments]
+        self._command = [*_LAUNCHER, module, *arguments]
         self._environment = None if environment is None else dict(environment)
         self._process: Process | None = None
 
@@ -53,14 +54,17 @@ class Child:
         """The exit code of the last run (negative: the signal that killed it)."""
         return self._process.returncode if self._process is not None else None
 
-    async def start(self) -> None:
-        """Start the process; its output is appended to the log file."""
+    async def start(self, program: Sequence[str] | None = None) -> None:
+        """Start the process; its output is appended to the log file.
+
+        ``program`` (module and arguments) runs in place of the usual one, this once.
+        """
         if self.is_running:
             raise ChildError("already running", name=self.name, pid=self.pid)
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
-                *self._command,
+                *(self._command if program is None else [*_LAUNCHER, *program]),
                 stdin=PIPE,
                 stdout=output,
                 stderr=output,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from consensus.bounds import (
+    DEPARTURES_KEPT_MAX,
     EVIDENCE_KEPT_MAX,
     FUTURE_MESSAGES_PER_PEER_MAX,
     PROPOSALS_KEPT_MAX,
@@ -40,7 +41,8 @@ def compute_height_bound(count: int) -> int:
 def compute_held_bound(count: int) -> int:
     """Return how many items it may keep for its peers altogether."""
     per_link = FUTURE_MESSAGES_PER_PEER_MAX + 4
-    return compute_height_bound(count) + count * per_link + SIGNATURES_KEPT_MAX + EVIDENCE_KEPT_MAX
+    fixed = SIGNATURES_KEPT_MAX + EVIDENCE_KEPT_MAX + DEPARTURES_KEPT_MAX
+    return compute_height_bound(count) + count * per_link + fixed
 
 
 def compute_slow_heights_max(count: int, dead: int, heights: int) -> int:

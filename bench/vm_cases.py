@@ -134,7 +134,7 @@ def make_small() -> tuple[Case, Case]:
 
 
 def make_units(wrap: Callable[[dict[bytes, bytes]], StateReader]) -> Case:
-    """Return a block of real ``units.transfer``, each of a whole lot, on the state ``wrap`` makes."""
+    """Return a block of real ``units.transfer`` of whole lots, on the state ``wrap`` makes."""
     machine, owner = Machine(), derive_development_key("owner").public_key
     state = dict(execute_genesis(machine, make_genesis()).writes)
     overlay = Overlay(MemoryReader({key: value for key, value in state.items() if value}))

@@ -23,7 +23,7 @@ from primitives.block import (
     Header,
 )
 from primitives.certificate import Certificate
-from primitives.codec import Value, pack
+from primitives.codec import Value, pack, pack_trusted
 from primitives.errors import GenesisError
 from primitives.evidence import EVIDENCE, TWO_VIEW_CHANGES, TWO_VOTES, Evidence
 from primitives.genesis import Genesis, compute_chain_id
@@ -151,7 +151,7 @@ def encode_receipt(
     transaction_id: TransactionId, outcome: CallsOutcome, event_first: int, event_count: int
 ) -> bytes:
     """Return the bytes that RECEIPT.encode gives, without its walk over the fields."""
-    return pack(
+    return pack_trusted(
         [
             transaction_id,
             outcome.status,
@@ -167,7 +167,7 @@ def encode_receipt(
 
 def encode_event(transaction_index: int, event: VmEvent) -> bytes:
     """Return the bytes of ``primitives.block.Event``."""
-    return pack([transaction_index, event.contract, event.name, list(event.values)])
+    return pack_trusted([transaction_index, event.contract, event.name, list(event.values)])
 
 
 class _BlockRun:
@@ -264,8 +264,10 @@ class _BlockRun:
         body, overlay = transaction.body, self.overlay
         mark = overlay.mark()
         try:
-            if any(call.contract == SYSTEM for call in body.calls):
-                outcome = self._run_system(transaction)
+            for call in body.calls:
+                if call.contract == SYSTEM:
+                    outcome = self._run_system(transaction)
+                    break
             else:
                 outcome = self._machine.run_calls(
                     overlay, self._context, transaction.id, body.sender, body.calls, body.gas_limit

@@ -30,7 +30,7 @@ from vm.types import (
 )
 
 Convert = Callable[[Any], Any]
-_PAIR_BYTES = 160
+PAIR_BYTES = 160
 """A dict entry with its key and value objects."""
 
 
@@ -123,18 +123,19 @@ def _build_dict_to_wire(key: Convert, item: Convert, meter: Meter) -> Convert:
         if type(value) is not dict:
             raise Fault("type")
         meter.charge(price * len(value))
-        meter.allocate(OBJECT_BYTES + _PAIR_BYTES * len(value))
+        meter.allocate(OBJECT_BYTES + PAIR_BYTES * len(value))
         return [[key(name), item(element)] for name, element in value.items()]
 
     return to_wire
 
 
-def _price_row(size: int, meter: Meter) -> int:
+def price_row(size: int, meter: Meter) -> int:
+    """Return the gas of converting a tuple or record of ``size`` parts."""
     return meter.schedule.slow_path + 2 * meter.schedule.item * size
 
 
 def _build_row_to_wire(exact: type[Any], items: list[Convert], meter: Meter) -> Convert:
-    price, size = _price_row(len(items), meter), len(items)
+    price, size = price_row(len(items), meter), len(items)
 
     def to_wire(value: Any) -> list[Any]:
         if type(value) is not exact or len(value) != size:
@@ -185,7 +186,7 @@ def _build_dict_from_wire(key: Convert | None, item: Convert | None, meter: Mete
 
     def from_wire(wire: list[Any]) -> dict[Any, Any]:
         meter.charge(price * len(wire))
-        meter.allocate(OBJECT_BYTES + _PAIR_BYTES * len(wire))
+        meter.allocate(OBJECT_BYTES + PAIR_BYTES * len(wire))
         return {to_key(name): to_item(element) for name, element in wire}
 
     return from_wire
@@ -200,7 +201,7 @@ def _build_row_from_wire(cls: type[tuple[Any, ...]], kinds: list[Type], meter: M
     converters = [build_from_wire(kind, meter) for kind in kinds]
     zeros = [make_zero_wire(kind) for kind in kinds]
     changed = [(index, convert) for index, convert in enumerate(converters) if convert is not None]
-    size, price = len(kinds), _price_row(len(kinds), meter)
+    size, price = len(kinds), price_row(len(kinds), meter)
     memory = OBJECT_BYTES * (1 + size)
     new = tuple.__new__
 
@@ -253,7 +254,7 @@ def _build_scalar_parser(name: str, meter: Meter) -> Convert:
     def parse_sized(wire: Any) -> Any:
         if type(wire) is not exact:
             raise Fault("arguments")
-        if exact is str and not _is_encodable(wire):
+        if exact is str and not is_encodable(wire):
             raise Fault("arguments")
         meter.charge_copy(text_bytes(wire) if exact is str else len(wire))
         return wire
@@ -271,7 +272,8 @@ def _build_scalar_parser(name: str, meter: Meter) -> Convert:
     }.get(name, parse_plain)
 
 
-def _is_encodable(text: str) -> bool:
+def is_encodable(text: str) -> bool:
+    """Whether a text has UTF-8 bytes: half a surrogate pair has none."""
     if text.isascii():
         return True
     return not any("\ud800" <= character <= "\udfff" for character in text)
@@ -297,7 +299,7 @@ def _build_dict_parser(key: Convert, item: Convert, meter: Meter) -> Convert:
         if type(wire) is not list:
             raise Fault("arguments")
         meter.charge(price * len(wire))
-        meter.allocate(OBJECT_BYTES + _PAIR_BYTES * len(wire))
+        meter.allocate(OBJECT_BYTES + PAIR_BYTES * len(wire))
         result: dict[Any, Any] = {}
         for pair in wire:
             if type(pair) is not list or len(pair) != 2:
@@ -314,7 +316,7 @@ def _build_dict_parser(key: Convert, item: Convert, meter: Meter) -> Convert:
 
 
 def _build_row_parser(cls: type[tuple[Any, ...]], items: list[Convert], meter: Meter) -> Convert:
-    price, size, new = _price_row(len(items), meter), len(items), tuple.__new__
+    price, size, new = price_row(len(items), meter), len(items), tuple.__new__
 
     def parse(wire: object) -> tuple[Any, ...]:
         if type(wire) is not list or len(wire) != size:
@@ -341,7 +343,7 @@ def dynamic_to_wire(value: Any, meter: Meter, depth: int = VALUE_DEPTH_MAX) -> V
         raise Fault("depth")
     if exact is dict:
         meter.charge(2 * meter.schedule.item * len(value))
-        meter.allocate(OBJECT_BYTES + _PAIR_BYTES * len(value))
+        meter.allocate(OBJECT_BYTES + PAIR_BYTES * len(value))
         return [
             [dynamic_to_wire(name, meter), dynamic_to_wire(item, meter, depth - 1)]
             for name, item in value.items()

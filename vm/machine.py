@@ -35,7 +35,7 @@ from vm.guards_operators import OperatorGuards
 from vm.guards_values import ValueGuards
 from vm.language import is_name_allowed
 from vm.lexer import SOURCE_BYTES_MAX
-from vm.linker import EntryPoint, Linked, get_converter, link_program, parse_arguments
+from vm.linker import EntryPoint, Linked, get_converter, link_program
 from vm.outcome import (
     STATUS_FAULT,
     STATUS_OK,
@@ -51,6 +51,7 @@ from vm.outcome import (
 )
 from vm.runtime import Runtime
 from vm.sdk import SdkGuards, replace
+from vm.specialise import PARTS_MAX
 from vm.state import (
     CONTRACT_ENTRY,
     ContractEntry,
@@ -92,10 +93,13 @@ class Machine:
     """Runs contracts. Safe to call from any thread; calls wait for each other.
 
     ``internal_fault`` names the last Python error that leaked from a guard: our bug.
+    ``parts_max`` bounds the straight-line code written for one contract (vm/specialise.py);
+    no outcome depends on it.
     """
 
-    def __init__(self, vm_version: int = VM_VERSION) -> None:
+    def __init__(self, vm_version: int = VM_VERSION, *, parts_max: int = PARTS_MAX) -> None:
         self._vm_version = vm_version
+        self._parts_max = parts_max
         self._schedule = get_schedule(vm_version)
         self._runtime = Runtime(self._schedule)
         self._programs: dict[bytes, Program] = {}
@@ -269,7 +273,7 @@ class Machine:
         runtime.read_only = 1 if entry.role == "view" else 0
         self._frames.append(linked)
         runtime.stack.append(linked.name)
-        wire: Value = entry.to_wire(entry.function(*parse_arguments(entry, arguments)))
+        wire: Value = entry.run(arguments)
         runtime.keep_result(wire)
         runtime.stack.pop()
         self._frames.pop()
@@ -292,7 +296,6 @@ class Machine:
         if linked is None or entry is None:
             raise Fault("no-method")
         wire = [dynamic_to_wire(argument, meter) for argument in arguments]
-        values = parse_arguments(entry, wire)
         caller = self._frames[-1]
         outer = (runtime.sender, runtime.contract, runtime.contract_name)
         runtime.sender = caller.address
@@ -300,12 +303,12 @@ class Machine:
         runtime.read_only += entry.role == "view"
         self._frames.append(linked)
         runtime.stack.append(target)
-        result = entry.to_wire(entry.function(*values))
+        result = entry.run(wire)
         runtime.stack.pop()
         self._frames.pop()
         runtime.read_only -= entry.role == "view"
         runtime.sender, runtime.contract, runtime.contract_name = outer
-        return get_converter(caller, entry.returns, runtime)(result)
+        return get_converter(caller, entry, runtime)(result)
 
     def _get_target_name(self, target: Any) -> str:
         """Return the name behind a called contract's name or address."""
@@ -347,7 +350,7 @@ class Machine:
             program = self._find_program(self._runtime.overlay, name)
             if program is None:
                 return None
-            linked = link_program(program, name, self._runtime, self._guards)
+            linked = link_program(program, name, self._runtime, self._guards, self._parts_max)
             _make_room(self._links, LINKS_MAX)
             self._links[name, data] = linked
         return linked

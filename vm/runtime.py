@@ -6,7 +6,7 @@ It holds no code and no cache. Source: docs/contracts.md, "Calls".
 
 from __future__ import annotations
 
-from primitives.codec import pack
+from primitives.codec import make_packer
 from primitives.hashing import ZERO_HASH
 from primitives.limits import EVENTS_PER_TRANSACTION_MAX, VALUE_DEPTH_MAX, VALUE_ITEMS_MAX
 from vm.codecs import measure_wire
@@ -31,12 +31,13 @@ class Runtime:
 
     __slots__ = (
         "_allocated", "_memory_before", "contract", "contract_name", "event_bytes", "events",
-        "height", "meter", "overlay",
+        "height", "meter", "overlay", "pack",
         "read_only", "result_bytes", "sender", "stack", "time", "transaction",
     )  # fmt: skip
 
     def __init__(self, schedule: Schedule) -> None:
         self.meter = Meter(schedule)
+        self.pack = make_packer()
         self.overlay = Overlay(MemoryReader())
         self.reset(self.overlay, 0, 0, ZERO_HASH, 0)
 
@@ -106,4 +107,4 @@ class Runtime:
             return 33
         if type(wire) is list:
             measure_wire(wire, VALUE_DEPTH_MAX, VALUE_ITEMS_MAX)
-        return len(pack(wire))
+        return len(self.pack(wire))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from primitives.codec import pack, unpack_trusted
+from primitives.codec import unpack_trusted
 from vm.codecs import build_from_wire, build_to_wire
 from vm.declarations import Variable
 from vm.gas import SCAN_ROWS_DEFAULT, SCAN_ROWS_MAX, VALUE_BYTES_MAX
@@ -57,7 +57,7 @@ class _Cell:
         if self.runtime.read_only:
             raise Fault("read-only")
         memory = self.meter.memory
-        data = pack(self.to_wire(value))
+        data = self.runtime.pack(self.to_wire(value))
         self.meter.memory = memory  # the wire form is gone again
         size = len(data)
         if size > VALUE_BYTES_MAX:
@@ -71,7 +71,7 @@ class VarGuards(_Cell):
 
     def __init__(self, runtime: Runtime, contract: str, variable: Variable) -> None:
         super().__init__(runtime, variable)
-        self.key = f"{contract}\0{variable.name}\0".encode()
+        self.prefix = self.key = f"{contract}\0{variable.name}\0".encode()
         if not variable.has_default:
             self.default_wire = _make_empty(variable)
 
@@ -96,7 +96,7 @@ class MapGuards(_Cell):
 
     def __init__(self, runtime: Runtime, contract: str, variable: Variable) -> None:
         super().__init__(runtime, variable)
-        prefix = f"{contract}\0{variable.name}\0".encode()
+        self.prefix = prefix = f"{contract}\0{variable.name}\0".encode()
         key = variable.key or Scalar("str")
         self.encode_key = build_key_encoder(prefix, key)
         self.encode_prefix = build_prefix_encoder(prefix, key)

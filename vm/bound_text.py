@@ -9,7 +9,7 @@ and the general form stays.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from vm.declarations import Function, Variable
@@ -19,10 +19,11 @@ from vm.language import is_name_allowed
 from vm.meter import OBJECT_BYTES
 from vm.runtime import Runtime
 from vm.specialise import Lines, Specialiser, count_parts
+from vm.storage_guards import MISSING, MapGuards, VarGuards
 from vm.types import RecordType, Scalar, TupleType
 
-MISSING: Final[Any] = object()
 _BAD_TYPE: Final = "raise _Fault('type')"
+_READ_ONLY: Final = "if _runtime.read_only: raise _Fault('read-only')"
 
 
 class GuardWriter:
@@ -42,97 +43,69 @@ class GuardWriter:
 
     # Storage
 
-    def add_variable(self, variable: Variable, prefix: bytes, default_wire: Any) -> dict[str, str]:
-        """Write the guards of a Var or Map and return word -> name, but for ``scan``."""
-        kind = variable.value
-        parts = 3 * (2 + count_parts(kind)) + (6 if variable.key is None else 24)
-        if not self.specialiser.take(parts):
-            return {}
-        place = self.specialiser.bind(prefix)
-        if variable.key is None:
-            return self._add_var(variable, place, default_wire)
-        default = None
-        if variable.has_default:
-            default = self.specialiser.bind(default_wire)
-        return {
-            "read": self._add_read(variable, place, default, "read"),
-            "get": self._add_read(variable, place, default, "get"),
-            "has": self._add_has(variable, place),
-            "put": self._add_put(variable, place),
-            "delete": self._add_delete(variable, place),
-        }
+    def add_variable(
+        self, variable: Variable, bound: VarGuards | MapGuards, words: Sequence[str]
+    ) -> dict[str, str]:
+        """Write these guards of a Var or Map and return word -> name; ``scan`` stays general."""
+        names = {}
+        for word in words:
+            if word == "scan" or not self.specialiser.take(8 + count_parts(variable.value)):
+                continue
+            lines, names[word] = Lines(), self._name(word)
+            place = self.specialiser.bind(bound.prefix)
+            parameters = ["_value"] if word in ("put", "set") else []
+            parameters += ["_key"] if variable.key is not None else []
+            parameters += ["_default=_missing"] if word == "get" else []
+            if word in ("put", "set"):
+                self._add_write(variable, place, lines)
+            elif word == "delete":
+                self._add_delete(variable, place, lines)
+            else:
+                lines.charge(self.schedule.state_read)
+                lines.add(f"_data = _runtime.overlay.get({self._add_key(variable, place, lines)})")
+                self._add_found(word, variable, bound, lines)
+            self.specialiser.define(f"{names[word]}({', '.join(parameters)})", lines)
+        return names
 
-    def _add_var(self, variable: Variable, place: str, default_wire: Any) -> dict[str, str]:
-        lines, name = Lines(), self._name("get")
-        lines.charge(self.schedule.state_read)
-        lines.add(f"_data = _runtime.overlay.get({place})", "if _data is None:")
-        lines.add("    if _default is not _missing: return _default")
-        if default_wire is None:
-            lines.add("    return None")
+    def _add_found(
+        self, word: str, variable: Variable, bound: VarGuards | MapGuards, lines: Lines
+    ) -> None:
+        """Return what ``has``, ``read`` or ``get`` makes of ``_data``."""
+        if word == "has":
+            lines.add("return _data is not None")
+            return
+        lines.add("if _data is None:")
+        absent = Lines(lines.pad + "    ")
+        if word == "get":
+            absent.add("if _default is not _missing: return _default")
+        if variable.has_default or bound.default_wire is not None:
+            default = self.specialiser.bind(bound.default_wire)
+            value = self.specialiser.add_from_wire(variable.value, default)
+            absent.add(f"return {value}")
         else:
-            default = self.specialiser.bind(default_wire)
-            value = self.specialiser.add_from_wire(variable.value, default, lines)
-            lines.add(f"    return {value}")
-        self._add_decoded(variable, lines)
-        self.specialiser.define(f"{name}(_default=_missing)", lines)
-        put, lines = self._name("set"), Lines()
-        self._add_write(variable, place, lines)
-        self.specialiser.define(f"{put}(_value)", lines)
-        return {"get": name, "set": put}
-
-    def _add_decoded(self, variable: Variable, lines: Lines) -> None:
-        """Return the value of ``_data``."""
+            absent.add("return None" if word == "get" else "raise _Fault('key')")
+        lines.text += absent.text
         lines.add("_size = _len(_data)")
         lines.charge(f"{self.schedule.state_read_byte} * _size")
         lines.add(f"if _size > {OBJECT_BYTES}:")
-        inner = Lines(lines.pad + "    ")
-        inner.allocate("4 * _size")
-        lines.text += inner.text
-        value = self.specialiser.add_from_wire(variable.value, "_unpack(_data)", lines)
-        lines.add(f"return {value}")
-
-    def _add_read(self, variable: Variable, place: str, default: str | None, word: str) -> str:
-        lines, name = Lines(), self._name(word)
-        lines.charge(self.schedule.state_read)
-        encoded = self._add_key(variable, place, lines)
-        lines.add(f"_data = _runtime.overlay.get({encoded})", "if _data is None:")
-        if word == "get":
-            lines.add("    if _default is not _missing: return _default")
-        if default is not None:
-            value = self.specialiser.add_from_wire(variable.value, default, lines)
-            lines.add(f"    return {value}")
-        else:
-            lines.add("    return None" if word == "get" else "    raise _Fault('key')")
-        self._add_decoded(variable, lines)
-        parameters = "_key, _default=_missing" if word == "get" else "_key"
-        self.specialiser.define(f"{name}({parameters})", lines)
-        return name
-
-    def _add_has(self, variable: Variable, place: str) -> str:
-        lines, name = Lines(), self._name("has")
-        lines.charge(self.schedule.state_read)
-        encoded = self._add_key(variable, place, lines)
-        lines.add(f"return _runtime.overlay.get({encoded}) is not None")
-        self.specialiser.define(f"{name}(_key)", lines)
-        return name
-
-    def _add_put(self, variable: Variable, place: str) -> str:
-        lines, name = Lines(), self._name("put")
-        encoded = self._add_key(variable, place, lines)
-        lines.add(f"_place = {encoded}")
-        self._add_write(variable, "_place", lines)
-        self.specialiser.define(f"{name}(_value, _key)", lines)
-        return name
+        long = Lines(lines.pad + "    ")
+        long.allocate("4 * _size")
+        lines.text += long.text
+        lines.add(f"return {self.specialiser.add_from_wire(variable.value, '_unpack(_data)')}")
 
     def _add_write(self, variable: Variable, place: str, lines: Lines) -> None:
+        if variable.key is not None:
+            key = self._add_key(variable, place, lines)
+            place = "_place"
+            lines.add(f"_place = {key}")
         lines.charge(self.schedule.state_write)
-        lines.add("if _runtime.read_only: raise _Fault('read-only')")
-        if isinstance(variable.value, Scalar) and variable.value.name not in ("str", "bytes"):
-            wire = self.specialiser.add_to_wire(variable.value, "_value", lines)
-            lines.add(f"_data = _pack({wire})")
+        lines.add(_READ_ONLY)
+        kind = variable.value
+        if isinstance(kind, Scalar) and kind.name not in ("str", "bytes"):
+            lines.add(f"_data = _pack({self.specialiser.add_to_wire(kind, '_value', lines)})")
         else:
             lines.add("_kept = _meter.memory")
-            wire = self.specialiser.add_to_wire(variable.value, "_value", lines)
+            wire = self.specialiser.add_to_wire(kind, "_value", lines)
             # The wire form is gone again.
             lines.add(f"_data = _pack({wire})", "_meter.memory = _kept")
         lines.add("_size = _len(_data)")
@@ -140,20 +113,18 @@ class GuardWriter:
         lines.charge(f"{self.schedule.state_write_byte} * (_size + _len({place}))")
         lines.add(f"_runtime.overlay.put({place}, _data)")
 
-    def _add_delete(self, variable: Variable, place: str) -> str:
-        lines, name = Lines(), self._name("delete")
+    def _add_delete(self, variable: Variable, place: str, lines: Lines) -> None:
         lines.charge(self.schedule.state_write)
-        lines.add("if _runtime.read_only: raise _Fault('read-only')")
-        encoded = self._add_key(variable, place, lines)
-        lines.add(f"_place = {encoded}")
+        lines.add(_READ_ONLY)
+        lines.add(f"_place = {self._add_key(variable, place, lines)}")
         lines.add("if _runtime.overlay.get(_place) is None: raise _Fault('key')")
         lines.add("_runtime.overlay.put(_place, None)")
-        self.specialiser.define(f"{name}(_key)", lines)
-        return name
 
     def _add_key(self, variable: Variable, place: str, lines: Lines) -> str:
         """Add the checks of ``_key`` and return a name or expression of its state key."""
-        key = variable.key or Scalar("str")
+        key = variable.key
+        if key is None:
+            return place
         scalars = get_key_parts(key)
         names = ["_key"]
         if isinstance(key, TupleType):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any, Final
 
 from primitives.hashing import compute_contract_address
@@ -75,41 +76,51 @@ def link_program(
     for constant, value in contract.constants.items():
         namespace[f"$const:{constant}"] = value
     exec(program.code, namespace)  # defines functions only; builtins are empty
-    entries = _bind(contract, name, runtime, namespace, parts_max)
+    entries = _bind(program, name, runtime, namespace, parts_max)
     init = next((entry for entry in entries.values() if entry.role == "init"), None)
     public = {word: entry for word, entry in entries.items() if entry.role != "init"}
     return Linked(name, Address(compute_contract_address(name)), contract, public, init, {})
 
 
 def _bind(
-    contract: Contract, name: str, runtime: Runtime, namespace: dict[str, Any], parts_max: int
+    program: Program, name: str, runtime: Runtime, namespace: dict[str, Any], parts_max: int
 ) -> dict[str, EntryPoint]:
-    """Add the contract's own guards to ``namespace`` and return its entry points."""
+    """Add the contract's own guards to ``namespace`` and return its entry points.
+
+    Straight-line code is written for what the program names: the rest is never called.
+    """
+    contract, used = program.contract, collect_names(program.code)
     specialiser = Specialiser(runtime.meter, parts_max)
     writer = GuardWriter(specialiser, runtime)
     public = [function for function in contract.functions.values() if function.role]
     runs = {item.name: writer.add_entry(item, namespace[item.name]) for item in public}
-    made = {record.name: writer.add_record(record) for record in contract.records.values()}
-    encoders = {item.name: specialiser.name_to_wire(item) for item in contract.records.values()}
+    makers = {}
+    for record in contract.records.values():
+        make = writer.add_record(record) if f"$record:{record.name}" in used else None
+        makers[record.name] = make, specialiser.name_to_wire(record) if record.is_event else None
+    written = {}
     for variable in contract.variables.values():
         bound = (VarGuards if variable.key is None else MapGuards)(runtime, name, variable)
         for word, guard in bound.get_table().items():
             namespace[f"$var:{variable.name}.{word}"] = guard
-        written = writer.add_variable(variable, bound.prefix, bound.default_wire)
-        for word, text_name in written.items():
-            namespace[f"$var:{variable.name}.{word}"] = text_name
+        words = [word for word in bound.get_table() if f"$var:{variable.name}.{word}" in used]
+        for word, text in writer.add_variable(variable, bound, words).items():
+            written[f"$var:{variable.name}.{word}"] = text
     names = specialiser.build()
-    for word, guard in namespace.items():
-        if word.startswith("$var:") and type(guard) is str:
-            namespace[word] = names[guard]
+    namespace.update({word: names[text] for word, text in written.items()})
     for record in contract.records.values():
-        to_wire, make = names[encoders[record.name]], _get(names, made[record.name])
-        maker = RecordMaker(record, runtime, to_wire, make)
-        namespace[f"$record:{record.name}"] = maker.make
+        make, to_wire = (_get(names, text) for text in makers[record.name])
+        namespace[f"$record:{record.name}"] = RecordMaker(record, runtime, to_wire, make).make
     return {
         item.name: _make_entry(item, namespace[item.name], runtime, _get(names, runs[item.name]))
         for item in public
     }
+
+
+def collect_names(code: CodeType) -> set[str]:
+    """Return the global names that the functions of a program read."""
+    functions = [item for item in code.co_consts if isinstance(item, CodeType)]
+    return set(code.co_names).union(*[collect_names(function) for function in functions])
 
 
 def _get(names: Mapping[str, Any], name: str | None) -> Any:

@@ -214,7 +214,7 @@ class Specialiser:
         if what == "to":
             converted = self.add_to_wire(item, "_e", inner)
         elif what == "from":
-            converted = self.add_from_wire(item, "_e", inner)
+            converted = self.add_from_wire(item, "_e")
         else:
             converted = self.add_parse(item, "_e", inner)
         if not inner.text:
@@ -261,7 +261,7 @@ class Specialiser:
         """Return the name of the function that turns wire of our own into a value."""
         return self._name("from", kind, self._write_from_wire, _build_from_wire)
 
-    def add_from_wire(self, kind: Type, wire: str, lines: Lines) -> str:
+    def add_from_wire(self, kind: Type, wire: str) -> str:
         """Return the expression of the value; it charges where it is evaluated."""
         if not isinstance(kind, Scalar):
             return f"{self.name_from_wire(kind)}({wire})"
@@ -276,14 +276,14 @@ class Specialiser:
             case DictType(key, value):
                 lines.charge(f"{2 * self.item} * _len(_v)")
                 lines.allocate(f"{OBJECT_BYTES} + {codecs.PAIR_BYTES} * _len(_v)")
-                name = self.add_from_wire(key, "_k", lines)
-                return f"{{{name}: {self.add_from_wire(value, '_e', lines)} for _k, _e in _v}}"
+                name = self.add_from_wire(key, "_k")
+                return f"{{{name}: {self.add_from_wire(value, '_e')} for _k, _e in _v}}"
             case TupleType(items):
                 return self._write_row_from_wire("_tuple", list(items), lines)
             case RecordType():
                 fields = [field for _, field in kind.fields]
                 return self._write_row_from_wire(self.bind(kind.cls), fields, lines)
-        return self.add_from_wire(kind, "_v", lines)
+        return self.add_from_wire(kind, "_v")
 
     def _write_row_from_wire(self, cls: str, items: list[Type], lines: Lines) -> str:
         parts = lines.temporaries(len(items))
@@ -292,7 +292,7 @@ class Specialiser:
         zeros = self.bind([make_zero_wire(item) for item in items])
         lines.add(f"if _len(_v) < {len(items)}: _v = _v + {zeros}[_len(_v):]")
         lines.unpack(parts, "_v")
-        values = [self.add_from_wire(item, p, lines) for item, p in zip(items, parts, strict=True)]
+        values = [self.add_from_wire(item, p) for item, p in zip(items, parts, strict=True)]
         if cls == "_tuple":
             return f"({''.join(value + ', ' for value in values)})"
         return f"_new({cls}, ({''.join(value + ', ' for value in values)}))"

@@ -7,7 +7,7 @@ a read gives a fresh value, a write keeps bytes. Source: docs/contracts.md, "Sto
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from primitives.codec import unpack_trusted
 from vm.codecs import build_from_wire, build_to_wire
@@ -19,7 +19,8 @@ from vm.outcome import Fault
 from vm.runtime import Runtime
 from vm.types import DictType, ListType, Scalar
 
-_MISSING: Any = object()
+MISSING: Final[Any] = object()
+"""No default was given: None is one that may be."""
 
 
 class _Cell:
@@ -78,12 +79,12 @@ class VarGuards(_Cell):
     def get_table(self) -> dict[str, Callable[..., Any]]:
         return {"get": self.get, "set": self.set}
 
-    def get(self, default: Any = _MISSING) -> Any:
+    def get(self, default: Any = MISSING) -> Any:
         self.meter.charge(self.read_price)
         data = self.runtime.overlay.get(self.key)
         if data is not None:
             return self.decode(data)
-        if default is not _MISSING:
+        if default is not MISSING:
             return default
         return None if self.default_wire is None else self.make_default()
 
@@ -118,12 +119,12 @@ class MapGuards(_Cell):
             return self.make_default()
         raise Fault("key")
 
-    def get(self, key: Any, default: Any = _MISSING) -> Any:
+    def get(self, key: Any, default: Any = MISSING) -> Any:
         self.meter.charge(self.read_price)
         data = self.runtime.overlay.get(self.encode_key(key))
         if data is not None:
             return self.decode(data)
-        if default is not _MISSING:
+        if default is not MISSING:
             return default
         return self.make_default() if self.has_default else None
 

@@ -216,7 +216,6 @@ total = Var[int]()
 first = Var[Lot]()
 text = Var[str](default='none')
 pairs = Var[tuple[int, str]]()
-nothing = Map[str, None](default=None)
 
 @export
 def move(key: str, n: int, blob: bytes, to: Address, words: list[str]) -> dict[str, Lot]:
@@ -233,7 +232,6 @@ def move(key: str, n: int, blob: bytes, to: Address, words: list[str]) -> dict[s
     text.set(text.get() + key)
     pairs.set((n, text.get()))
     unset = lots.get((key, 99))
-    unset_too = nothing[key]
     emit(Moved(to, first.get()))
     if n > 100:
         del lots[key, n]

@@ -368,14 +368,14 @@ def copy_wire(wire: Any, meter: Meter, depth: int = VALUE_DEPTH_MAX) -> Any:
     return [copy_wire(item, meter, depth - 1) for item in wire]
 
 
-def measure_wire(wire: Any, depth: int, items: int) -> int:
+def measure_wire(wire: list[Any], depth: int, items: int) -> int:
     """Return what is left of ``items``; faults on a result beyond what a receipt may hold."""
-    if type(wire) is list:
-        items -= len(wire)
-        if depth == 0:
-            raise Fault("depth")
-        if items < 0:
-            raise Fault("size")
-        for item in wire:
+    items -= len(wire)
+    if depth == 0:
+        raise Fault("depth")
+    if items < 0:
+        raise Fault("size")
+    for item in wire:
+        if type(item) is list:
             items = measure_wire(item, depth - 1, items)
     return items

@@ -104,10 +104,11 @@ class Machine:
         self._runtime = Runtime(self._schedule)
         self._programs: dict[bytes, Program] = {}
         self._links: dict[tuple[str, bytes], Linked] = {}
-        self._frames: list[Linked] = []
+        self._last_links: dict[str, tuple[bytes, bytes, Linked]] = {}
+        self._running: Linked | None = None
         self._guards = self._build_guards()
         self._lock = Lock()
-        self._uncollected = self._collections = 0
+        self._uncollected = self._collections = self._position = 0
         self.internal_fault: str | None = None
 
     def _build_guards(self) -> dict[str, Callable[..., Any]]:
@@ -167,17 +168,24 @@ class Machine:
         gas_limit: int,
     ) -> CallsOutcome:
         """Run ``calls`` in order: on success every write is in ``overlay``, else none is."""
-        position = [0]
 
         def work() -> list[Value]:
-            values = []
-            for index, call in enumerate(calls):
-                position[0] = index
-                values.append(self._run_call(sender, call))
+            values: list[Value] = []
+            for call in calls:
+                self._position = len(values)
+                runtime.begin_call()
+                runtime.meter.charge(self._schedule.contract_call)
+                linked = self._find_contract(call.contract)
+                entry = None if linked is None else linked.entries.get(call.method)
+                if linked is None or entry is None:
+                    raise Fault("no-method")
+                values.append(self._enter(linked, entry, sender, call.arguments))
             return values
 
+        runtime = self._runtime
+
         with self._lock:
-            return self._perform(overlay, context, transaction_id, gas_limit, work, position)
+            return self._perform(overlay, context, transaction_id, gas_limit, work)
 
     def view(
         self,
@@ -205,12 +213,11 @@ class Machine:
         transaction_id: bytes,
         gas_limit: int,
         work: Callable[[], list[Value]],
-        position: Sequence[int] = (0,),
     ) -> CallsOutcome:
         """Run ``work`` as one transaction and turn whatever happens into an outcome."""
         runtime = self._runtime
         runtime.reset(overlay, context.height, context.time_s, transaction_id, gas_limit)
-        self._frames.clear()
+        self._position = 0
         mark = overlay.mark()
         done = False
         try:
@@ -239,29 +246,20 @@ class Machine:
                 overlay.commit(mark)
             else:
                 overlay.rollback(mark)
-            self._collect(runtime.count_allocated())
-        gas = gas_limit - max(runtime.meter.gas, 0)
+            self._uncollected += runtime.count_allocated()
+            if self._uncollected > UNCOLLECTED_BYTES_MAX:
+                self._collect()
+        left, events = runtime.meter.gas, runtime.events
+        gas = gas_limit - left if left > 0 else gas_limit
         if done:
-            return CallsOutcome(STATUS_OK, "", gas, None, tuple(values), tuple(runtime.events))
-        failed = None if status == STATUS_REJECTED else position[0]
+            return CallsOutcome(STATUS_OK, "", gas, None, tuple(values), tuple(events))
+        failed = None if status == STATUS_REJECTED else self._position
         return CallsOutcome(status, code, gas, failed, (), ())
 
-    def _collect(self, allocated: int) -> None:
-        self._uncollected += allocated
-        if self._uncollected > UNCOLLECTED_BYTES_MAX:
-            self._uncollected = 0
-            self._collections += 1
-            gc.collect(1 if self._collections % FULL_COLLECTION_EVERY else 2)
-
-    def _run_call(self, sender: Address, call: Call) -> Value:
-        runtime = self._runtime
-        runtime.begin_call()
-        runtime.meter.charge(self._schedule.contract_call)
-        linked = self._find_contract(call.contract)
-        entry = None if linked is None else linked.entries.get(call.method)
-        if linked is None or entry is None:
-            raise Fault("no-method")
-        return self._enter(linked, entry, sender, call.arguments)
+    def _collect(self) -> None:
+        self._uncollected = 0
+        self._collections += 1
+        gc.collect(1 if self._collections % FULL_COLLECTION_EVERY else 2)
 
     def _enter(
         self, linked: Linked, entry: EntryPoint, sender: Address, arguments: Sequence[Any]
@@ -271,12 +269,10 @@ class Machine:
         runtime.sender = types.Address(sender)
         runtime.contract, runtime.contract_name = linked.address, linked.name
         runtime.read_only = 1 if entry.role == "view" else 0
-        self._frames.append(linked)
-        runtime.stack.append(linked.name)
+        runtime.stack = [linked.name]
+        self._running = linked
         wire: Value = entry.run(arguments)
         runtime.keep_result(wire)
-        runtime.stack.pop()
-        self._frames.pop()
         return wire
 
     def _call_contract(self, target: Any, method: str, *arguments: Any) -> Any:
@@ -287,7 +283,8 @@ class Machine:
         runtime, meter = self._runtime, self._runtime.meter
         meter.charge(self._schedule.contract_call)
         target = self._get_target_name(target)
-        if target in runtime.stack:
+        caller = self._running
+        if target in runtime.stack or caller is None:
             raise Fault("reentrancy")
         if len(runtime.stack) >= FRAMES_MAX:
             raise Fault("depth")
@@ -296,16 +293,15 @@ class Machine:
         if linked is None or entry is None:
             raise Fault("no-method")
         wire = [dynamic_to_wire(argument, meter) for argument in arguments]
-        caller = self._frames[-1]
         outer = (runtime.sender, runtime.contract, runtime.contract_name)
         runtime.sender = caller.address
         runtime.contract, runtime.contract_name = linked.address, linked.name
         runtime.read_only += entry.role == "view"
-        self._frames.append(linked)
+        self._running = linked
         runtime.stack.append(target)
         result = entry.run(wire)
         runtime.stack.pop()
-        self._frames.pop()
+        self._running = caller
         runtime.read_only -= entry.role == "view"
         runtime.sender, runtime.contract, runtime.contract_name = outer
         return get_converter(caller, entry, runtime)(result)
@@ -342,7 +338,12 @@ class Machine:
 
     def _find_contract(self, name: str) -> Linked | None:
         """Return the linked contract; decodes nothing when its entry has not changed."""
-        data = self._runtime.overlay.get(compute_entry_key(name))
+        overlay = self._runtime.overlay
+        last = self._last_links.get(name)
+        if last is not None and overlay.get(last[0]) == last[1]:
+            return last[2]
+        key = compute_entry_key(name)
+        data = overlay.get(key)
         if data is None:
             return None
         linked = self._links.get((name, data))
@@ -353,6 +354,8 @@ class Machine:
             linked = link_program(program, name, self._runtime, self._guards, self._parts_max)
             _make_room(self._links, LINKS_MAX)
             self._links[name, data] = linked
+        _make_room(self._last_links, LINKS_MAX)
+        self._last_links[name] = (key, data, linked)
         return linked
 
     def _find_program(self, reader: StateReader, name: str) -> Program | None:

@@ -37,7 +37,7 @@ class OperatorGuards:
             "lacks",
         )  # fmt: skip
         table = {name: getattr(self, name) for name in names} | make_int_paths(self)
-        return table | {"is_none": is_none, "is_some": is_some}
+        return table | make_int_comparisons(self) | {"is_none": is_none, "is_some": is_some}
 
     # Arithmetic
 
@@ -320,6 +320,12 @@ def make_int_paths(guards: OperatorGuards) -> dict[str, Callable[[Any, Any], Any
                 return result
         return guards.multiply(left, right)
 
+    return {"add": add, "extend_or_add": extend_or_add, "multiply": multiply}
+
+
+def make_int_comparisons(guards: OperatorGuards) -> dict[str, Callable[[Any, Any], Any]]:
+    """As ``make_int_paths``, for comparisons."""
+
     def equal(left: Any, right: Any) -> bool:
         if type(left) is int:
             return type(right) is int and left == right
@@ -351,9 +357,8 @@ def make_int_paths(guards: OperatorGuards) -> dict[str, Callable[[Any, Any], Any
         return guards.order(left, right) >= 0
 
     return {
-        "add": add, "extend_or_add": extend_or_add, "multiply": multiply, "equal": equal,
-        "not_equal": not_equal, "less": less, "less_equal": less_equal, "greater": greater,
-        "greater_equal": greater_equal,
+        "equal": equal, "not_equal": not_equal, "less": less, "less_equal": less_equal,
+        "greater": greater, "greater_equal": greater_equal,
     }  # fmt: skip
 
 

@@ -172,8 +172,9 @@ class Machine:
         def work() -> list[Value]:
             values: list[Value] = []
             for call in calls:
-                self._position = len(values)
-                runtime.begin_call()
+                if values:  # the first begins with the transaction
+                    self._position = len(values)
+                    runtime.begin_call()
                 runtime.meter.charge(self._schedule.contract_call)
                 linked = self._find_contract(call.contract)
                 entry = None if linked is None else linked.entries.get(call.method)
@@ -246,9 +247,7 @@ class Machine:
                 overlay.commit(mark)
             else:
                 overlay.rollback(mark)
-            self._uncollected += runtime.count_allocated()
-            if self._uncollected > UNCOLLECTED_BYTES_MAX:
-                self._collect()
+            self._collect(runtime.count_allocated())
         left, events = runtime.meter.gas, runtime.events
         gas = gas_limit - left if left > 0 else gas_limit
         if done:
@@ -256,10 +255,12 @@ class Machine:
         failed = None if status == STATUS_REJECTED else self._position
         return CallsOutcome(status, code, gas, failed, (), ())
 
-    def _collect(self) -> None:
-        self._uncollected = 0
-        self._collections += 1
-        gc.collect(1 if self._collections % FULL_COLLECTION_EVERY else 2)
+    def _collect(self, allocated: int) -> None:
+        self._uncollected += allocated
+        if self._uncollected > UNCOLLECTED_BYTES_MAX:
+            self._uncollected = 0
+            self._collections += 1
+            gc.collect(1 if self._collections % FULL_COLLECTION_EVERY else 2)
 
     def _enter(
         self, linked: Linked, entry: EntryPoint, sender: Address, arguments: Sequence[Any]

@@ -61,8 +61,6 @@ class Runtime:
 
     def begin_call(self) -> None:
         """A top-level call starts with fresh memory, less what events and results keep."""
-        if not self._memory_before - self.meter.memory + self.event_bytes + self.result_bytes:
-            return  # the first call: nothing has happened yet
         self.count_allocated()
         kept = 4 * (self.event_bytes + self.result_bytes)
         self.meter.memory = self._memory_before = MEMORY_BYTES_MAX - kept

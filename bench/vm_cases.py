@@ -7,10 +7,12 @@ run does the same work. Nothing is timed here.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from primitives.block import ExecutionResult
 from primitives.codec import pack
 from primitives.genesis import Genesis
 from primitives.hashing import ZERO_HASH, Address, Hash, TransactionId
@@ -18,6 +20,7 @@ from primitives.keys import PrivateKey, verify
 from primitives.params import ChainParams
 from primitives.transaction import Call, Transaction, TransactionBody, make_nonce
 from primitives.validators import Validator, ValidatorSet
+from storage.chain import ChainStore, GenesisRecord
 from tools.genesis_files import load_contracts
 from vm.engine_view import compute_account_key
 from vm.executor import execute_block, execute_genesis
@@ -135,9 +138,9 @@ def make_small() -> tuple[Case, Case]:
     )
 
 
-def make_units(wrap: Callable[[dict[bytes, bytes]], StateReader]) -> Case:
-    """Return a block of real ``units.transfer`` of whole lots, on the state ``wrap`` makes."""
-    machine, owner = Machine(), derive_development_key("owner").public_key
+def make_units_state() -> dict[bytes, bytes]:
+    """Return the state of a chain whose ``owner`` holds BLOCK lots of one batch."""
+    machine = Machine()
     state = dict(execute_genesis(machine, make_genesis()).writes)
     overlay = Overlay(MemoryReader({key: value for key, value in state.items() if value}))
     kg = BLOCK * LOT_KG
@@ -147,12 +150,26 @@ def make_units(wrap: Callable[[dict[bytes, bytes]], StateReader]) -> Case:
         end = start + LOT_KG
         _send(machine, overlay, "registry", "issue", "batch", "report", start, end, LOT_KG, 0)
     state |= overlay.writes
+    return {key: value for key, value in state.items() if value is not None}
+
+
+def make_units(name: str, reader: StateReader) -> Case:
+    """Return a block of real ``units.transfer``, each of a whole lot, on that state."""
+    owner = derive_development_key("owner").public_key
     calls = [
         Call("units", "transfer", ("batch", start, start + LOT_KG, "alice"))
-        for start in range(0, kg, LOT_KG)
+        for start in range(0, BLOCK * LOT_KG, LOT_KG)
     ]
-    reader = wrap({key: value for key, value in state.items() if value is not None})
-    return make_block("units.transfer", machine, reader, owner, calls)
+    return make_block(name, Machine(), reader, owner, calls)
+
+
+def put_on_disk(state: dict[bytes, bytes], folder: Path, stack: ExitStack) -> StateReader:
+    """Return a view of a LevelDB store with ``state``, as the execution worker has it."""
+    chain = stack.enter_context(ChainStore.open(folder, Hash(ZERO_HASH)))
+    change = chain.compute_state(dict(state))
+    result = ExecutionResult(0, change.root, ZERO_HASH, ZERO_HASH, 0, ZERO_HASH, ZERO_HASH)
+    chain.commit_genesis(GenesisRecord(TIME_S * 1_000, result, [], [], change, dict(state)))
+    return stack.enter_context(chain.view())
 
 
 def make_block(
@@ -215,6 +232,13 @@ def make_genesis() -> Genesis:
     return build_genesis(
         "bench", TIME_S * 1_000, VALIDATORS, PARAMS, members, administration, load_contracts()
     )
+
+
+def make_transfer(machine: Machine, reader: StateReader) -> Case:
+    """Return the first of ``make_units``' transactions alone; its first run is now."""
+    owner = derive_development_key("owner").public_key
+    call = Call("units", "transfer", ("batch", 0, LOT_KG, "alice"))
+    return make_block("one transfer", machine, reader, owner, [call])
 
 
 def load_source(name: str) -> str:

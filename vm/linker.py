@@ -21,7 +21,7 @@ from vm.meter import Meter
 from vm.outcome import Fault
 from vm.runtime import Runtime
 from vm.sdk import RecordMaker
-from vm.specialise import PARTS_MAX, Specialiser
+from vm.specialise import LINK_OPTIONS, LinkOptions, Specialiser
 from vm.storage_guards import MapGuards, VarGuards
 from vm.types import (
     Address,
@@ -63,12 +63,9 @@ def link_program(
     name: str,
     runtime: Runtime,
     guards: Mapping[str, Callable[..., Any]],
-    parts_max: int = PARTS_MAX,
+    options: LinkOptions = LINK_OPTIONS,
 ) -> Linked:
-    """Return the program bound to the contract ``name``, with guards in unspellable names.
-
-    ``parts_max`` bounds what is written out as straight-line code; 0: nothing is.
-    """
+    """Return the program bound to the contract ``name``, with guards in unspellable names."""
     contract = program.contract
     namespace: dict[str, Any] = {"__builtins__": {}}
     for word, guard in guards.items():
@@ -76,21 +73,21 @@ def link_program(
     for constant, value in contract.constants.items():
         namespace[f"$const:{constant}"] = value
     exec(program.code, namespace)  # defines functions only; builtins are empty
-    entries = _bind(program, name, runtime, namespace, parts_max)
+    entries = _bind(program, name, runtime, namespace, options)
     init = next((entry for entry in entries.values() if entry.role == "init"), None)
     public = {word: entry for word, entry in entries.items() if entry.role != "init"}
     return Linked(name, Address(compute_contract_address(name)), contract, public, init, {})
 
 
 def _bind(
-    program: Program, name: str, runtime: Runtime, namespace: dict[str, Any], parts_max: int
+    program: Program, name: str, runtime: Runtime, namespace: dict[str, Any], options: LinkOptions
 ) -> dict[str, EntryPoint]:
     """Add the contract's own guards to ``namespace`` and return its entry points.
 
     Straight-line code is written for what the program names: the rest is never called.
     """
     contract, used = program.contract, collect_names(program.code)
-    specialiser = Specialiser(runtime.meter, parts_max)
+    specialiser = Specialiser(runtime.meter, options)
     writer = GuardWriter(specialiser, runtime)
     public = [function for function in contract.functions.values() if function.role]
     runs = {item.name: writer.add_entry(item, namespace[item.name]) for item in public}
@@ -154,14 +151,16 @@ def build_run(
     return run
 
 
-def get_converter(caller: Linked, entry: EntryPoint, runtime: Runtime) -> Convert:
+def get_converter(
+    caller: Linked, entry: EntryPoint, runtime: Runtime, options: LinkOptions = LINK_OPTIONS
+) -> Convert:
     """Return how a wire result of another contract's ``entry`` becomes a value of the caller.
 
     A record becomes the caller's record of the same name and fields, else a tuple.
     """
     converter = caller.converters.get(entry)
     if converter is None:
-        specialiser = Specialiser(runtime.meter)
+        specialiser = Specialiser(runtime.meter, options)
         name = specialiser.name_from_wire(_adopt(entry.returns, caller.contract))
         converter = specialiser.build()[name]
         if len(caller.converters) >= CONVERTERS_MAX:

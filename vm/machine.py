@@ -51,7 +51,7 @@ from vm.outcome import (
 )
 from vm.runtime import Runtime
 from vm.sdk import SdkGuards, replace
-from vm.specialise import PARTS_MAX
+from vm.specialise import LINK_OPTIONS, LinkOptions
 from vm.state import (
     CONTRACT_ENTRY,
     ContractEntry,
@@ -61,6 +61,7 @@ from vm.state import (
     compute_code_key,
     compute_entry_key,
 )
+from vm.stored import compute_program_key, dump_program, load_program
 
 DEFAULT_GAS_LIMIT: Final = 2_000_000
 DEPLOY_GAS_LIMIT: Final = 40_000_000
@@ -93,13 +94,12 @@ class Machine:
     """Runs contracts. Safe to call from any thread; calls wait for each other.
 
     ``internal_fault`` names the last Python error that leaked from a guard: our bug.
-    ``parts_max`` bounds the straight-line code written for one contract (vm/specialise.py);
-    no outcome depends on it.
+    ``options`` has the cache of compiled code; no outcome depends on them.
     """
 
-    def __init__(self, vm_version: int = VM_VERSION, *, parts_max: int = PARTS_MAX) -> None:
+    def __init__(self, vm_version: int = VM_VERSION, options: LinkOptions = LINK_OPTIONS) -> None:
         self._vm_version = vm_version
-        self._parts_max = parts_max
+        self._options = options
         self._schedule = get_schedule(vm_version)
         self._runtime = Runtime(self._schedule)
         self._programs: dict[bytes, Program] = {}
@@ -305,7 +305,7 @@ class Machine:
         self._running = caller
         runtime.read_only -= entry.role == "view"
         runtime.sender, runtime.contract, runtime.contract_name = outer
-        return get_converter(caller, entry, runtime)(result)
+        return get_converter(caller, entry, runtime, self._options)(result)
 
     def _get_target_name(self, target: Any) -> str:
         """Return the name behind a called contract's name or address."""
@@ -352,7 +352,7 @@ class Machine:
             program = self._find_program(self._runtime.overlay, name)
             if program is None:
                 return None
-            linked = link_program(program, name, self._runtime, self._guards, self._parts_max)
+            linked = link_program(program, name, self._runtime, self._guards, self._options)
             _make_room(self._links, LINKS_MAX)
             self._links[name, data] = linked
         _make_room(self._last_links, LINKS_MAX)
@@ -375,7 +375,11 @@ class Machine:
     def _compile(self, code_hash: bytes, source: str) -> Program:
         program = self._programs.get(code_hash)
         if program is None:
-            program = compile_source(source, self._schedule)
+            key = compute_program_key(code_hash, self._vm_version)
+            program = load_program(self._options.cache.load(key))
+            if program is None:
+                program = compile_source(source, self._schedule)
+                self._options.cache.store(key, dump_program(program))
             _make_room(self._programs, PROGRAMS_MAX)
             self._programs[code_hash] = program
         return program

@@ -6,12 +6,13 @@ a test holds each against the other. Written when a contract is linked, compiled
 for a text. A type is written once and names those inside it, so the text grows with the
 source, not with the type written out; beyond a budget the generic codec takes over.
 All names begin with ``_``, which no name of a contract does.
-Source: docs/decisions/0010-codecs-are-generated.md.
+Source: docs/decisions/0020-codecs-are-generated.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from vm import codecs
 from vm.gas import INT_MAX, INT_MIN
 from vm.meter import OBJECT_BYTES, Meter
 from vm.outcome import Fault, OutOfGas
+from vm.stored import CodeCache, NoCache, compute_text_key, dump_code, load_code
 from vm.types import (
     Address,
     DictType,
@@ -45,15 +47,38 @@ _BAD_ARGUMENT: Final = "raise _Fault('arguments')"
 _compiled: dict[str, CodeType] = {}
 
 
-def compile_text(text: str) -> CodeType:
+@dataclass(frozen=True, slots=True)
+class LinkOptions:
+    """How contracts are linked; no outcome depends on it.
+
+    ``parts_max`` bounds what is written out as straight-line code, 0: nothing is.
+    """
+
+    parts_max: int = PARTS_MAX
+    cache: CodeCache = field(default_factory=NoCache)
+
+
+LINK_OPTIONS: Final = LinkOptions()
+
+
+def compile_text(text: str, cache: CodeCache) -> CodeType:
     """Return the code of a generated text; equal texts are compiled once."""
     code = _compiled.get(text)
     if code is None:
-        code = compile(text, FILE_NAME, "exec", dont_inherit=True, optimize=0)
+        key = compute_text_key(text)
+        code = load_code(cache.load(key))
+        if code is None:
+            code = compile(text, FILE_NAME, "exec", dont_inherit=True, optimize=0)
+            cache.store(key, dump_code(code))
         if len(_compiled) >= TEXTS_MAX:
             del _compiled[next(iter(_compiled))]
         _compiled[text] = code
     return code
+
+
+def forget_texts() -> None:
+    """Drop the code of all texts, as a new process begins."""
+    _compiled.clear()
 
 
 class Lines:
@@ -93,12 +118,13 @@ class Lines:
 class Specialiser:
     """Writes the codecs of one contract; ``build`` compiles and binds them."""
 
-    def __init__(self, meter: Meter, parts_max: int = PARTS_MAX) -> None:
+    def __init__(self, meter: Meter, options: LinkOptions = LINK_OPTIONS) -> None:
         schedule = meter.schedule
         self.meter = meter
         self.item, self.row = schedule.item, schedule.slow_path
         self.copy_shift = schedule.copy_shift
-        self._parts_left = parts_max
+        self._parts_left = options.parts_max
+        self._cache = options.cache
         self._functions: list[str] = []
         self._made: dict[tuple[str, str], str | None] = {}
         self.names: dict[str, Any] = {
@@ -128,7 +154,8 @@ class Specialiser:
 
     def build(self) -> dict[str, Any]:
         """Compile what was written and return its names; later texts may be added and built."""
-        exec(compile_text("\n".join(self._functions) + "\n"), self.names)
+        text = "\n".join(self._functions) + "\n"
+        exec(compile_text(text, self._cache), self.names)
         self._functions.clear()
         return self.names
 

@@ -16,7 +16,7 @@ from vm.gas import INT_MAX, INT_MIN, MEMORY_BYTES_MAX, Schedule
 from vm.machine import BlockContext, Machine
 from vm.meter import Meter
 from vm.outcome import Fault, OutOfGas
-from vm.specialise import PARTS_MAX, Specialiser
+from vm.specialise import PARTS_MAX, LinkOptions, Specialiser
 from vm.state import MemoryReader, Overlay
 from vm.types import (
     ADDRESS,
@@ -259,7 +259,11 @@ CALLS = [
     Call("main", "look", ("k",)),
 ]
 CONTEXT = BlockContext(ZERO_HASH, 1, 0, 0, ZERO_HASH)
-MACHINES = [Machine(parts_max=0), Machine(), Machine(parts_max=20)]
+MACHINES = [
+    Machine(options=LinkOptions(parts_max=0)),
+    Machine(),
+    Machine(options=LinkOptions(parts_max=20)),
+]
 
 
 def deploy(machine, source):

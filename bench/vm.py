@@ -83,8 +83,8 @@ def run(rounds: int) -> dict[str, Any]:
     ratios = compute_ratios(spent)
     return {
         "what": "one of each in microseconds; ratios are medians over rounds, each within a round",
-        "method": "CPU time of one thread (a busy machine stops us, and that is not counted), cases in "
-        "turn (A B C A B C ...) in one process; transfers are blocks of 200 "
+        "method": "CPU time of one thread (what a busy machine lets us wait is not counted); cases "
+        "in turn (A B C A B C ...) in one process; transfers are blocks of 200 "
         "through vm.executor.execute_block: membership, gas books, calls, receipts, events",
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": describe_commit(ROOT),

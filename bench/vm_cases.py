@@ -23,7 +23,7 @@ from primitives.validators import Validator, ValidatorSet
 from storage.chain import ChainStore, GenesisRecord
 from tools.genesis_files import load_contracts
 from vm.engine_view import compute_account_key
-from vm.executor import execute_block, execute_genesis
+from vm.executor import BlockInputs, execute_block, execute_genesis
 from vm.genesis_builder import (
     Accreditation,
     Administration,
@@ -185,8 +185,10 @@ def make_block(
         for number, call in enumerate(calls)
     ]
 
+    inputs = BlockInputs(_make_context(2), transactions)
+
     def run() -> Any:
-        return execute_block(machine, reader, _make_context(2), transactions, PARAMS, VALIDATORS)
+        return execute_block(machine, reader, inputs, PARAMS, VALIDATORS)
 
     events = run().events
     assert len(events) == len(transactions), "a transaction of the benchmark failed"

@@ -119,6 +119,11 @@ class Machine:
         guards |= builtins.get_table() | SdkGuards(self._runtime).get_table()
         return guards | {"sdk.call": self._call_contract, "sdk.replace": replace}
 
+    @property
+    def guard_names(self) -> frozenset[str]:
+        """Names of the guards that every contract may reach, without their ``$``."""
+        return frozenset(self._guards)
+
     def check(self, source: str) -> list[Problem]:
         """Return every reason to refuse ``source``; [] means accepted."""
         return check_source(source)

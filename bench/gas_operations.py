@@ -266,7 +266,7 @@ _STORED = """    total.set(5)
 """
 
 
-def list_guards() -> set[str]:
+def list_guards() -> frozenset[str]:
     """Return every guard a compiled contract may name, storage words without their variable."""
     return Machine().guard_names | {
         "record", "var.get", "var.set", "map.read", "map.put", "map.delete", "map.has",
@@ -274,7 +274,7 @@ def list_guards() -> set[str]:
     }  # fmt: skip
 
 
-def find_missing() -> set[str]:
+def find_missing() -> frozenset[str]:
     """Return the guards that no statement reaches."""
     reached: set[str] = set()
     for operation in list_operations():

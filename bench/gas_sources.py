@@ -39,9 +39,11 @@ def list_sources() -> list[tuple[str, str]]:
     maps = _number("m{n} = Map[str, R{n}]()\n", 25)
     uses = "@export\ndef f(a: str) -> None:\n" + _number("    m{n}[a] = m{n}[a]\n", 25)
     sources.append(("deploy records", wide + maps + uses))
-    table = "TABLE = {\n" + "".join(f"    'k{number}': {number},\n" for number in range(1900))
+    table = "TABLE = {\n" + "".join(f"    'k{number}': {number},\n" for number in range(1700))
     sources.append(("deploy a constant table", table + "}\n"))
-    sources.append(("deploy refused at the end", fill("", "A = 1\n").replace("A", "a")))
+    sources.append(
+        ("deploy refused at the end", sources[2][1] + "def g(b: int) -> int:\n    b.c\n")
+    )
     sources.append(("deploy refused everywhere", fill("def f(a: int) -> None:\n", "    b.c\n")))
     return sources
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,8 @@ WRITES = 2_000
 STRIDE = 7_919
 """A prime: one access after another is far from the last."""
 GAS_MAX = 1 << 29
+CALLS = 10
+"""In one transaction; their results must fit a receipt."""
 SENDER = Address(b"s" * 32)
 CONTEXT = BlockContext(ZERO_HASH, 1, 1_700_000_000, 0, Address(ZERO_HASH))
 
@@ -262,6 +264,7 @@ def list_state_measurements(rounds: int, only: str, tell: Callable[[str], None])
             tell("state")
             bench = StateBench(folder, stack)
             samples += [bench.compare(name, rounds, *rest) for name, *rest in cases]
+    samples += measure_arguments(rounds, only)
     for name, source in list_sources():
         if only in name:
             tell(name)
@@ -311,33 +314,42 @@ def _list_cases() -> Iterator[Any]:
             return "quiet", (count, "x" * size)
 
         yield f"event of {size} characters, encoded, rooted, stored", announce, quiet, count
+
+
+def measure_arguments(rounds: int, only: str) -> Iterator[Sample]:
+    """Yield what calls from outside cost by their arguments and results, in memory.
+
+    The whole call counts: its price pays for entering too.
+    """
+    machine, overlay = Machine(), Overlay(MemoryReader())
+    outcome = machine.deploy(overlay, "main", STATE_SOURCE, SENDER, context=CONTEXT, sender=SENDER)
+    assert outcome.status == "ok", outcome
+    for name, method, arguments in _list_arguments():
+        if only not in name:
+            continue
+        calls = (Call("main", method, arguments),) * CALLS
+        samples, gas = [], 0
+        for _ in range(rounds):
+            started = time.thread_time_ns()
+            outcome = machine.run_calls(overlay, CONTEXT, ZERO_HASH, SENDER, calls, GAS_MAX)
+            samples.append((time.thread_time_ns() - started) / CALLS)
+            assert outcome.status == "ok", (name, outcome.code)
+            gas = outcome.gas
+        yield name, gas / CALLS, samples
+
+
+def _list_arguments() -> Iterator[tuple[str, str, tuple[Any, ...]]]:
+    yield "call from outside: nothing", "nothing", ()
     for size in (10, 100, 1_000):
-        yield from _list_arguments(size)
-
-
-def _list_arguments(size: int) -> Iterator[Any]:
-    ints, texts = list(range(size)), [f"t{number}" for number in range(size)]
-    pairs: list[Any] = [[text, number] for number, text in enumerate(texts)]
-    for method, argument in (
-        ("take_ints", ints),
-        ("give_ints", ints),
-        ("take_texts", texts),
-        ("take_pairs", pairs),
-        ("give_pairs", pairs),
-    ):
-        name = f"call from outside: {method.replace('_', ' ')}, {size}"
-        yield name, _fix(method, (argument,)), _fix("nothing", ()), 1
-    data, text = b"x" * (size * 10), "x" * (size * 10)
-    yield (
-        f"call from outside: take {size * 10} bytes and characters",
-        _fix("take_bytes", (data, text)),
-        _fix("nothing", ()),
-        1,
-    )
-
-
-def _fix(method: str, arguments: Sequence[Any]) -> Callable[[int], tuple[str, tuple[Any, ...]]]:
-    return lambda at: (method, tuple(arguments))
+        ints, texts = list(range(size)), [f"t{number}" for number in range(size)]
+        pairs: list[Any] = [[text, number] for number, text in enumerate(texts)]
+        for method, argument in (
+            ("take_ints", ints), ("give_ints", ints), ("take_texts", texts),
+            ("take_pairs", pairs), ("give_pairs", pairs),
+        ):  # fmt: skip
+            yield f"call from outside: {method.replace('_', ' ')}, {size}", method, (argument,)
+        long = (b"x" * (size * 10), "x" * (size * 10))
+        yield f"call from outside: take {size * 10} bytes and characters", "take_bytes", long
 
 
 def measure_deploy(name: str, source: str, rounds: int) -> Sample:
@@ -347,7 +359,10 @@ def measure_deploy(name: str, source: str, rounds: int) -> Sample:
         machine, overlay = Machine(), Overlay(MemoryReader())
         specialise.forget_texts()
         started = time.thread_time_ns()
-        outcome = machine.deploy(overlay, "main", source, SENDER, context=CONTEXT, sender=SENDER)
+        outcome = machine.deploy(
+            overlay, "main", source, SENDER, context=CONTEXT, sender=SENDER, gas_limit=GAS_MAX
+        )
         samples.append(float(time.thread_time_ns() - started))
+        assert outcome.code not in ("internal", "out-of-gas"), (name, machine.internal_fault)
         gas = outcome.gas
     return name, float(gas), samples

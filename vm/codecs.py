@@ -89,7 +89,7 @@ def _build_sized(exact: type[Any], meter: Meter) -> Convert:
 
 
 def _build_plain_list(exact: type, meter: Meter) -> Convert:
-    price = meter.schedule.item
+    price = meter.schedule.wire_item
 
     def to_wire(value: Any) -> list[Any]:
         if type(value) is not list:
@@ -104,7 +104,7 @@ def _build_plain_list(exact: type, meter: Meter) -> Convert:
 
 
 def _build_list_to_wire(item: Convert, meter: Meter) -> Convert:
-    price = meter.schedule.item
+    price = meter.schedule.wire_item
 
     def to_wire(value: object) -> list[Any]:
         if type(value) is not list:
@@ -117,7 +117,7 @@ def _build_list_to_wire(item: Convert, meter: Meter) -> Convert:
 
 
 def _build_dict_to_wire(key: Convert, item: Convert, meter: Meter) -> Convert:
-    price = 2 * meter.schedule.item
+    price = meter.schedule.wire_pair
 
     def to_wire(value: object) -> list[Any]:
         if type(value) is not dict:
@@ -169,7 +169,7 @@ def build_from_wire(kind: Type, meter: Meter) -> Convert | None:
 
 
 def _build_list_from_wire(item: Convert | None, meter: Meter) -> Convert:
-    price = meter.schedule.item
+    price = meter.schedule.wire_item
 
     def from_wire(wire: list[Any]) -> list[Any]:
         meter.charge(price * len(wire))
@@ -180,7 +180,7 @@ def _build_list_from_wire(item: Convert | None, meter: Meter) -> Convert:
 
 
 def _build_dict_from_wire(key: Convert | None, item: Convert | None, meter: Meter) -> Convert:
-    price = 2 * meter.schedule.item
+    price = meter.schedule.wire_pair
     to_key: Convert = key or _same
     to_item: Convert = item or _same
 
@@ -256,7 +256,7 @@ def _build_scalar_parser(name: str, meter: Meter) -> Convert:
             raise Fault("arguments")
         if exact is str and not is_encodable(wire):
             raise Fault("arguments")
-        meter.charge_copy(text_bytes(wire) if exact is str else len(wire))
+        meter.charge_text(text_bytes(wire) if exact is str else len(wire))
         return wire
 
     def parse_address(wire: Any) -> Address:
@@ -280,7 +280,7 @@ def is_encodable(text: str) -> bool:
 
 
 def _build_list_parser(item: Convert, meter: Meter) -> Convert:
-    price = meter.schedule.item
+    price = meter.schedule.wire_item
 
     def parse(wire: object) -> list[Any]:
         if type(wire) is not list:
@@ -293,7 +293,7 @@ def _build_list_parser(item: Convert, meter: Meter) -> Convert:
 
 
 def _build_dict_parser(key: Convert, item: Convert, meter: Meter) -> Convert:
-    price = 2 * meter.schedule.item
+    price = meter.schedule.wire_pair
 
     def parse(wire: object) -> dict[Any, Any]:
         if type(wire) is not list:
@@ -342,7 +342,7 @@ def dynamic_to_wire(value: Any, meter: Meter, depth: int = VALUE_DEPTH_MAX) -> V
     if depth == 0:
         raise Fault("depth")
     if exact is dict:
-        meter.charge(2 * meter.schedule.item * len(value))
+        meter.charge(meter.schedule.wire_pair * len(value))
         meter.allocate(OBJECT_BYTES + PAIR_BYTES * len(value))
         return [
             [dynamic_to_wire(name, meter), dynamic_to_wire(item, meter, depth - 1)]
@@ -363,7 +363,7 @@ def copy_wire(wire: Any, meter: Meter, depth: int = VALUE_DEPTH_MAX) -> Any:
         return wire
     if depth == 0:
         raise Fault("depth")
-    meter.charge(meter.schedule.item * (1 + len(wire)))
+    meter.charge(meter.schedule.wire_item * (1 + len(wire)))
     meter.allocate(OBJECT_BYTES * (1 + len(wire)))
     return [copy_wire(item, meter, depth - 1) for item in wire]
 

@@ -50,7 +50,7 @@ class OperatorGuards:
         kind = type(left)
         if kind is not type(right):
             raise Fault("type")
-        self.meter.charge(self.meter.schedule.slow_path)
+        self.meter.charge(3 * self.meter.schedule.slow_path)
         if kind is str:
             self.meter.charge_copy(joined_text_bytes(len(left) + len(right), left, right))
         elif kind is bytes:
@@ -148,7 +148,7 @@ class OperatorGuards:
             raise Fault("type")
         if right < 0:
             raise Fault("value")
-        return left >> min(right, 256)
+        return left >> right if right < 256 else left >> 256
 
     @staticmethod
     def bit_and(left: Any, right: Any) -> int:
@@ -405,8 +405,9 @@ def check_key(meter: Meter, key: Any) -> Any:
     """Return ``key`` if it may be a dict's key; pays for hashing it."""
     kind = type(key)
     if kind is str or kind is bytes:
-        meter.charge(len(key) >> 4)
+        meter.charge(meter.schedule.key + (len(key) >> 4))
         return key
+    meter.charge(meter.schedule.key)
     if kind is int:
         if -1152921504606846976 < key < 1152921504606846976:  # 2^60, see vm/gas.py
             return key

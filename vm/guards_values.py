@@ -73,6 +73,7 @@ class ValueGuards:
             except KeyError:
                 raise Fault("key") from None
             compact(container)
+            self.meter.charge(self.meter.schedule.slow_path)
             return
         if kind is not list or type(index) is not int:
             raise Fault("type")
@@ -89,7 +90,7 @@ class ValueGuards:
         for bound in (low, high):
             if bound is not None and type(bound) is not int:
                 raise Fault("type")
-        self.meter.charge(2 * self.meter.schedule.slow_path)
+        self.meter.charge(3 * self.meter.schedule.slow_path)
         start, stop, _ = slice(low, high).indices(len(container))
         count = max(stop - start, 0)
         if kind is list or kind is tuple:
@@ -179,6 +180,7 @@ class ValueGuards:
         return "0x" + value.hex() if kind is Address else str(value)
 
     def join_parts(self, parts: tuple[Any, ...]) -> str:
+        self.meter.charge(2 * self.meter.schedule.slow_path)
         texts = [self.to_text(part) for part in parts]
         self.meter.charge_copy(joined_text_bytes(sum(map(len, texts)), *texts))
         return "".join(texts)

@@ -8,6 +8,7 @@ reads no clock, and its outcomes depend on its arguments alone. Source: docs/con
 from __future__ import annotations
 
 import gc
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Lock
@@ -75,6 +76,7 @@ such objects with 8 MiB of text behind them never make the collector run by itse
 FULL_COLLECTION_EVERY: Final = 32
 """What a transaction left is young, and a young collection is short; a full one is for the
 few that an automatic collection met while their transaction ran."""
+_WORD: Final = re.compile(r"[A-Za-z0-9_]+|[^A-Za-z0-9_\s]", re.ASCII)
 _BROKEN_NODE: Final = (MemoryError, RecursionError, OSError)
 """These say that this node is broken: it must stop, not vote."""
 
@@ -391,8 +393,14 @@ class Machine:
 
 
 def get_deploy_price(source: str, schedule: Schedule) -> int:
-    """Return the gas of storing ``source``, without its @init."""
-    return schedule.deploy + schedule.deploy_byte * min(len(source), SOURCE_BYTES_MAX)
+    """Return the gas of storing ``source``, without its @init.
+
+    What checking and compiling take follows the words and signs of a text, not its length:
+    they are counted here without reading it as a language, so comments count too.
+    """
+    text = source[:SOURCE_BYTES_MAX]
+    words = sum(1 for _ in _WORD.finditer(text))
+    return schedule.deploy + schedule.deploy_byte * len(text) + schedule.deploy_word * words
 
 
 def _make_room(cache: dict[Any, Any], limit: int) -> None:

@@ -35,6 +35,11 @@ class Meter:
         if memory < 0:
             raise Fault("memory")
 
+    def charge_text(self, size: int) -> None:
+        """Pay for text or bytes of ``size`` that come in from outside."""
+        self.charge(self.schedule.wire_text + (size >> self.schedule.copy_shift))
+        self.allocate(size + OBJECT_BYTES)
+
     def charge_copy(self, size: int) -> None:
         """Pay for copying ``size`` bytes into a new object."""
         self.charge(size >> self.schedule.copy_shift)

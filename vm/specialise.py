@@ -121,8 +121,7 @@ class Specialiser:
     def __init__(self, meter: Meter, options: LinkOptions = LINK_OPTIONS) -> None:
         schedule = meter.schedule
         self.meter = meter
-        self.item, self.row = schedule.item, schedule.slow_path
-        self.copy_shift = schedule.copy_shift
+        self.item, self.pair = schedule.wire_item, schedule.wire_pair
         self._parts_left = options.parts_max
         self._cache = options.cache
         self._functions: list[str] = []
@@ -211,6 +210,9 @@ class Specialiser:
     def _copy(self) -> str:
         return self._bind_once("_copy", self.meter.charge_copy)
 
+    def _text(self) -> str:
+        return self._bind_once("_text", self.meter.charge_text)
+
     def _bind_once(self, name: str, value: object) -> str:
         self.names[name] = value
         return name
@@ -258,7 +260,7 @@ class Specialiser:
 
     def _write_dict_to_wire(self, key: Type, value: Type, lines: Lines) -> str:
         lines.add(f"if _type(_v) is not _dict: {_BAD_TYPE}")
-        lines.charge(f"{2 * self.item} * _len(_v)")
+        lines.charge(f"{self.pair} * _len(_v)")
         lines.allocate(f"{OBJECT_BYTES} + {codecs.PAIR_BYTES} * _len(_v)")
         inner, result = self._inner(lines), lines.temporary()
         name = self.add_to_wire(key, "_k", inner)
@@ -301,7 +303,7 @@ class Specialiser:
             case ListType(item):
                 return self._write_list(item, lines, "from", "")
             case DictType(key, value):
-                lines.charge(f"{2 * self.item} * _len(_v)")
+                lines.charge(f"{self.pair} * _len(_v)")
                 lines.allocate(f"{OBJECT_BYTES} + {codecs.PAIR_BYTES} * _len(_v)")
                 name = self.add_from_wire(key, "_k")
                 return f"{{{name}: {self.add_from_wire(value, '_e')} for _k, _e in _v}}"
@@ -344,12 +346,12 @@ class Specialiser:
                 )
             case "str":
                 lines.add(f"if _type({wire}) is not _str: {_BAD_ARGUMENT}")
-                lines.add(f"if {wire}.isascii(): {self._copy()}(_len({wire}))")
-                lines.add(f"elif _encodable({wire}): _copy(4 * _len({wire}))")
+                lines.add(f"if {wire}.isascii(): {self._text()}(_len({wire}))")
+                lines.add(f"elif _encodable({wire}): _text(4 * _len({wire}))")
                 lines.add(f"else: {_BAD_ARGUMENT}")
             case "bytes":
                 lines.add(f"if _type({wire}) is not _bytes: {_BAD_ARGUMENT}")
-                lines.add(f"{self._copy()}(_len({wire}))")
+                lines.add(f"{self._text()}(_len({wire}))")
             case "Address":
                 lines.add(
                     f"if _type({wire}) is not _bytes and _type({wire}) is not _Address "

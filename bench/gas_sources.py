@@ -39,8 +39,8 @@ def list_sources() -> list[tuple[str, str]]:
     maps = _number("m{n} = Map[str, R{n}]()\n", 25)
     uses = "@export\ndef f(a: str) -> None:\n" + _number("    m{n}[a] = m{n}[a]\n", 25)
     sources.append(("deploy records", wide + maps + uses))
-    table = "TABLE = {\n" + "".join(f"    'k{number}': {number},\n" for number in range(1700))
-    sources.append(("deploy a constant table", table + "}\n"))
+    entries = "".join(f"    'k{number}': {number},\n" for number in range(90))
+    sources.append(("deploy constant tables", _number("T{n} = {\n" + entries + "}\n", 21)))
     sources.append(
         ("deploy refused at the end", sources[2][1] + "def g(b: int) -> int:\n    b.c\n")
     )

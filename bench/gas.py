@@ -110,19 +110,24 @@ class Loop:
         return fits
 
 
-def measure(operation: Operation, rounds: int) -> Row:
-    """Return an operation's figures: work and idle in turns."""
-    loop = Loop(operation)
-    turns = loop.find_turns()
-    samples, gas = [], 0.0
-    for _ in range(rounds):
-        idle, idle_gas, _ = loop.run("idle", turns)
-        work, work_gas, status = loop.run("work", turns)
-        if status != "ok":
-            raise SystemExit(f"{operation.name}: {status}")
-        samples.append((work - idle) / (turns * UNROLL))
-        gas = (work_gas - idle_gas) / (turns * UNROLL)
-    return Row(operation.name, gas, samples)
+def measure(operations: Sequence[Operation], rounds: int, tell: Callable[[str], None]) -> list[Row]:
+    """Return the operations' figures: work and idle in turns, all operations in each round.
+
+    A machine's bad moment then spoils one sample of many operations, not all of one.
+    """
+    loops = [Loop(operation) for operation in operations]
+    turns = [loop.find_turns() for loop in loops]
+    rows = [Row(operation.name, 0.0, []) for operation in operations]
+    for number in range(rounds):
+        tell(f"round {number + 1} of {rounds}")
+        for loop, count, row in zip(loops, turns, rows, strict=True):
+            idle, idle_gas, _ = loop.run("idle", count)
+            work, work_gas, status = loop.run("work", count)
+            if status != "ok":
+                raise SystemExit(f"{row.name}: {status}")
+            row.nanoseconds.append((work - idle) / (count * UNROLL))
+            row.gas = (work_gas - idle_gas) / (count * UNROLL)
+    return rows
 
 
 def make_slopes(rows: Sequence[tuple[Operation, Row]]) -> list[Row]:
@@ -144,13 +149,9 @@ def make_slopes(rows: Sequence[tuple[Operation, Row]]) -> list[Row]:
 
 def calibrate(rounds: int, only: str, tell: Callable[[str], None]) -> list[Row]:
     """Return every row; ``only`` limits the statements to those that contain it."""
-    measured = []
     operations = [item for item in list_operations() if only in item.name]
-    for number, operation in enumerate(operations):
-        if number % 50 == 0:
-            tell(f"{number} of {len(operations)}")
-        measured.append((operation, measure(operation, rounds)))
-    rows = [row for _, row in measured] + make_slopes(measured)
+    rows = measure(operations, rounds, tell)
+    rows += make_slopes(list(zip(operations, rows, strict=True)))
     for name, gas, samples in list_state_measurements(rounds, only, tell):
         rows.append(Row(name, gas, samples))
     return rows

@@ -87,7 +87,7 @@ class Schedule:
     copy_shift: int = 4
     deploy: int = 100_000
     deploy_byte: int = 100
-    deploy_word: int = 2_200
+    deploy_word: int = 2_300
 
 
 SCHEDULES: Final = {1: Schedule()}

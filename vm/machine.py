@@ -76,7 +76,7 @@ such objects with 8 MiB of text behind them never make the collector run by itse
 FULL_COLLECTION_EVERY: Final = 32
 """What a transaction left is young, and a young collection is short; a full one is for the
 few that an automatic collection met while their transaction ran."""
-_WORD: Final = re.compile(r"[A-Za-z0-9_]+|[^A-Za-z0-9_\s]", re.ASCII)
+_WORD: Final = re.compile(r"[A-Za-z0-9_]+|[^A-Za-z0-9_ ]", re.ASCII)
 _BROKEN_NODE: Final = (MemoryError, RecursionError, OSError)
 """These say that this node is broken: it must stop, not vote."""
 
@@ -395,8 +395,8 @@ class Machine:
 def get_deploy_price(source: str, schedule: Schedule) -> int:
     """Return the gas of storing ``source``, without its @init.
 
-    What checking and compiling take follows the words and signs of a text, not its length:
-    they are counted here without reading it as a language, so comments count too.
+    What checking and compiling take follows the words, signs and lines of a text, not its
+    length: they are counted here without reading it as a language, so comments count too.
     """
     text = source[:SOURCE_BYTES_MAX]
     words = sum(1 for _ in _WORD.finditer(text))

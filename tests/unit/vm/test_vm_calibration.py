@@ -60,7 +60,7 @@ def test_a_wrong_slope_is_seen_behind_a_dear_constant():
 
 def test_a_measurement_has_one_sample_a_round_and_the_gas_of_one_statement():
     operation = Operation("v = n + m", None, "v = n + m")
-    row = measure(operation, 2)
+    (row,) = measure([operation], 2, lambda text: None)
     assert len(row.nanoseconds) == 2
     schedule = Machine()._schedule
     # Statement, assignment, sum and two names, less the `pass` in its place.

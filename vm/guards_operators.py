@@ -209,7 +209,7 @@ class OperatorGuards:
             raise Fault("type")
         if len(left) != len(right):
             return False
-        self.meter.charge(self.meter.schedule.item_check * (1 + len(left)))
+        self.meter.charge(self.meter.schedule.item_check * (3 + len(left)))
         if kind is dict:
             return self._equal_dicts(left, right, depth)
         for one, other in zip(left, right, strict=True):

@@ -65,7 +65,7 @@ class Schedule:
     state_read_byte: int = 1
     state_write: int = 4_000
     state_write_byte: int = 4
-    scan: int = 6_000
+    scan: int = 10_000
     scan_row: int = 500
     scan_hidden: int = 100
     event: int = 450

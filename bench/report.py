@@ -81,3 +81,34 @@ def _get_points(
         [step["transactionsPerSecond"] for step in steps],
         [step["latency"][percent] for step in steps],
     )
+
+
+def draw_gas(document: Mapping[str, Any], path: Path) -> None:
+    """Draw every operation of bench/gas.py by its price's worth, the bar and the median."""
+    rows = document["rows"]
+    median, bar = document["medianNsPerGas"], document["bar"]
+    figure, axes = pyplot.subplots(figsize=(9, 6))
+    places = range(len(rows))
+    axes.vlines(
+        places,
+        [max(row["nsPerGasLow"], 0.01) for row in rows],
+        [row["nsPerGasHigh"] for row in rows],
+        color="tab:blue",
+        alpha=0.35,
+    )
+    axes.plot(places, [max(row["nsPerGas"], 0.01) for row in rows], ".", color="tab:blue", ms=3)
+    axes.axhline(median, color="tab:green", label=f"median {median:.2f} ns a unit")
+    axes.axhline(bar * median, color="tab:red", label=f"{bar:g} medians: the bar")
+    axes.set_yscale("log")
+    axes.set_xlabel("operations, dearest for their price first")
+    axes.set_ylabel("CPU nanoseconds for a unit of gas, least to most of all rounds")
+    axes.set_title(
+        f"{len(rows)} operations, {len(document['over'])} over the bar; "
+        f"{document['commit']['id'][:12]}, CPython {document['machine']['python']}",
+        fontsize=10,
+    )
+    axes.legend()
+    axes.grid(visible=True, alpha=0.3)
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)

@@ -19,6 +19,7 @@ from consensus.replica import Replica, ReplicaConfig
 from node.admission import Admission
 from node.bodies import Bodies
 from node.clock import Clock
+from node.codecache import FileCodeCache
 from node.committed import CommittedState
 from node.committer import Committer
 from node.config import NodeConfig
@@ -47,9 +48,11 @@ from primitives.keys import PrivateKey
 from storage.chain import ChainStore
 from vm import engine_view
 from vm.machine import Machine
+from vm.specialise import LinkOptions
 
 CHAIN_FOLDER = "chain"
 INDEX_FOLDER = "index"
+CODE_FOLDER = "code"
 READER_THREADS = 2
 
 
@@ -113,8 +116,9 @@ def open_parts(
 
 
 def _open_stores(
-    config: NodeConfig, genesis: Genesis, chain_id: Hash, metrics: Metrics, stack: ExitStack
+    config: NodeConfig, genesis: Genesis, key: PrivateKey, metrics: Metrics, stack: ExitStack
 ) -> _Stores:
+    chain_id = compute_chain_id(genesis)
     data, signer = config.data_path, config.signer_path
     is_empty = not (data / CHAIN_FOLDER).exists() and not (signer / SIGNER_FILE).exists()
     is_first_start = is_empty and not config.node.key_used_before
@@ -122,7 +126,8 @@ def _open_stores(
     journal = Journal.open(data, signer, is_first_start=is_first_start)
     stack.callback(journal.close)
     chain = stack.enter_context(ChainStore.open(data / CHAIN_FOLDER, chain_id))
-    machine = Machine(genesis.params.vm_version)
+    cache = FileCodeCache.open(data / CODE_FOLDER, key.seed)
+    machine = Machine(genesis.params.vm_version, LinkOptions(cache=cache))
     apply_genesis(chain, machine, genesis)
     index = Indexes(data / INDEX_FOLDER, chain_id, metrics)
     stack.callback(index.close)
@@ -167,7 +172,7 @@ def _build(
     chain_id, clock, metrics = compute_chain_id(genesis), Clock(), Metrics()
     rng = random.Random(secrets.randbits(64))
     check_versions(genesis.params, 1, versions)
-    stores = _open_stores(config, genesis, chain_id, metrics, resources)
+    stores = _open_stores(config, genesis, key, metrics, resources)
     state, journal = stores.state, stores.journal
     check_versions(state.params, state.height + 1, versions)
     pool = _make_pool(config, chain_id, state, metrics, resources)

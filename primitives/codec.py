@@ -12,6 +12,7 @@ Source: MessagePack specification; canonical rules are ours (docs/protocol.md).
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -39,12 +40,22 @@ def pack(wire: object) -> bytes:
 
     Raises CodecError for anything else (a float, a map, an integer over 256 bits).
     """
+    packed = pack_trusted(wire)
+    if type(wire) not in _SCALARS:
+        _check_kinds(wire, NESTING_MAX)
+    return packed
+
+
+def pack_trusted(wire: object) -> bytes:
+    """As ``pack``, for lists built here of exact scalars: skips the walk that proves it."""
+    packers = _PACKERS
     try:
-        packed = msgpack.packb(wire, default=_pack_big_integer, strict_types=True)
+        packed: bytes = packers.pack(wire)
     except (TypeError, ValueError, OverflowError) as error:
         raise CodecError(f"value has no canonical form: {error}") from None
-    _check_kinds(wire, NESTING_MAX)
-    return bytes(packed)
+    if len(packed) > _BUFFER_KEPT_BYTES_MAX:
+        packers.renew()
+    return packed
 
 
 def unpack(data: bytes) -> Any:
@@ -58,7 +69,7 @@ def _unpack_canonical(data: bytes) -> Any:
     """Like ``unpack``, but maps, floats and times still pass: for readers that check types."""
     try:
         wire = msgpack.unpackb(data, ext_hook=_unpack_big_integer, strict_map_key=True)
-        again = msgpack.packb(wire, default=_pack_big_integer, strict_types=True)
+        again = pack_trusted(wire)
     except CodecError:
         raise
     except (ValueError, TypeError, OverflowError, msgpack.exceptions.UnpackException) as error:
@@ -91,6 +102,14 @@ def unpack_trusted(data: bytes) -> Any:
     return msgpack.unpackb(data, ext_hook=_unpack_big_integer, strict_map_key=True)
 
 
+def make_packer() -> Callable[[object], bytes]:
+    """Return ``pack_trusted`` for one owner: never two threads at once, and errors are raw."""
+    packer: Callable[[object], bytes] = msgpack.Packer(
+        default=_pack_big_integer, strict_types=True
+    ).pack
+    return packer
+
+
 def _pack_big_integer(value: object) -> msgpack.ExtType:
     if type(value) is not int or not _INT_MIN <= value <= _INT_MAX:
         raise CodecError("value has no canonical form", type=type(value).__name__)
@@ -105,6 +124,22 @@ def _unpack_big_integer(extension: int, data: bytes) -> int:
     if _MACHINE_MIN <= value <= _MACHINE_MAX:
         raise CodecError("a 64-bit integer in the long form")
     return value
+
+
+class _Packers(threading.local):
+    """One MessagePack packer for each thread: making one costs ten times a short value."""
+
+    def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        """Forget the buffer, which never shrinks by itself."""
+        self.pack = make_packer()
+
+
+_PACKERS = _Packers()
+_BUFFER_KEPT_BYTES_MAX = 1 << 20
+"""What a thread's packer may keep between two values; a block is longer."""
 
 
 class Field(Protocol):

@@ -30,7 +30,7 @@ from vm.types import (
 )
 
 Convert = Callable[[Any], Any]
-_PAIR_BYTES = 160
+PAIR_BYTES = 160
 """A dict entry with its key and value objects."""
 
 
@@ -89,7 +89,7 @@ def _build_sized(exact: type[Any], meter: Meter) -> Convert:
 
 
 def _build_plain_list(exact: type, meter: Meter) -> Convert:
-    price = meter.schedule.item
+    price = meter.schedule.wire_item
 
     def to_wire(value: Any) -> list[Any]:
         if type(value) is not list:
@@ -104,7 +104,7 @@ def _build_plain_list(exact: type, meter: Meter) -> Convert:
 
 
 def _build_list_to_wire(item: Convert, meter: Meter) -> Convert:
-    price = meter.schedule.item
+    price = meter.schedule.wire_item
 
     def to_wire(value: object) -> list[Any]:
         if type(value) is not list:
@@ -117,24 +117,25 @@ def _build_list_to_wire(item: Convert, meter: Meter) -> Convert:
 
 
 def _build_dict_to_wire(key: Convert, item: Convert, meter: Meter) -> Convert:
-    price = 2 * meter.schedule.item
+    price = meter.schedule.wire_pair
 
     def to_wire(value: object) -> list[Any]:
         if type(value) is not dict:
             raise Fault("type")
         meter.charge(price * len(value))
-        meter.allocate(OBJECT_BYTES + _PAIR_BYTES * len(value))
+        meter.allocate(OBJECT_BYTES + PAIR_BYTES * len(value))
         return [[key(name), item(element)] for name, element in value.items()]
 
     return to_wire
 
 
-def _price_row(size: int, meter: Meter) -> int:
+def price_row(size: int, meter: Meter) -> int:
+    """Return the gas of converting a tuple or record of ``size`` parts."""
     return meter.schedule.slow_path + 2 * meter.schedule.item * size
 
 
 def _build_row_to_wire(exact: type[Any], items: list[Convert], meter: Meter) -> Convert:
-    price, size = _price_row(len(items), meter), len(items)
+    price, size = price_row(len(items), meter), len(items)
 
     def to_wire(value: Any) -> list[Any]:
         if type(value) is not exact or len(value) != size:
@@ -168,7 +169,7 @@ def build_from_wire(kind: Type, meter: Meter) -> Convert | None:
 
 
 def _build_list_from_wire(item: Convert | None, meter: Meter) -> Convert:
-    price = meter.schedule.item
+    price = meter.schedule.wire_item
 
     def from_wire(wire: list[Any]) -> list[Any]:
         meter.charge(price * len(wire))
@@ -179,13 +180,13 @@ def _build_list_from_wire(item: Convert | None, meter: Meter) -> Convert:
 
 
 def _build_dict_from_wire(key: Convert | None, item: Convert | None, meter: Meter) -> Convert:
-    price = 2 * meter.schedule.item
+    price = meter.schedule.wire_pair
     to_key: Convert = key or _same
     to_item: Convert = item or _same
 
     def from_wire(wire: list[Any]) -> dict[Any, Any]:
         meter.charge(price * len(wire))
-        meter.allocate(OBJECT_BYTES + _PAIR_BYTES * len(wire))
+        meter.allocate(OBJECT_BYTES + PAIR_BYTES * len(wire))
         return {to_key(name): to_item(element) for name, element in wire}
 
     return from_wire
@@ -200,7 +201,7 @@ def _build_row_from_wire(cls: type[tuple[Any, ...]], kinds: list[Type], meter: M
     converters = [build_from_wire(kind, meter) for kind in kinds]
     zeros = [make_zero_wire(kind) for kind in kinds]
     changed = [(index, convert) for index, convert in enumerate(converters) if convert is not None]
-    size, price = len(kinds), _price_row(len(kinds), meter)
+    size, price = len(kinds), price_row(len(kinds), meter)
     memory = OBJECT_BYTES * (1 + size)
     new = tuple.__new__
 
@@ -253,9 +254,9 @@ def _build_scalar_parser(name: str, meter: Meter) -> Convert:
     def parse_sized(wire: Any) -> Any:
         if type(wire) is not exact:
             raise Fault("arguments")
-        if exact is str and not _is_encodable(wire):
+        if exact is str and not is_encodable(wire):
             raise Fault("arguments")
-        meter.charge_copy(text_bytes(wire) if exact is str else len(wire))
+        meter.charge_text(text_bytes(wire) if exact is str else len(wire))
         return wire
 
     def parse_address(wire: Any) -> Address:
@@ -271,14 +272,15 @@ def _build_scalar_parser(name: str, meter: Meter) -> Convert:
     }.get(name, parse_plain)
 
 
-def _is_encodable(text: str) -> bool:
+def is_encodable(text: str) -> bool:
+    """Whether a text has UTF-8 bytes: half a surrogate pair has none."""
     if text.isascii():
         return True
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _build_list_parser(item: Convert, meter: Meter) -> Convert:
-    price = meter.schedule.item
+    price = meter.schedule.wire_item
 
     def parse(wire: object) -> list[Any]:
         if type(wire) is not list:
@@ -291,13 +293,13 @@ def _build_list_parser(item: Convert, meter: Meter) -> Convert:
 
 
 def _build_dict_parser(key: Convert, item: Convert, meter: Meter) -> Convert:
-    price = 2 * meter.schedule.item
+    price = meter.schedule.wire_pair
 
     def parse(wire: object) -> dict[Any, Any]:
         if type(wire) is not list:
             raise Fault("arguments")
         meter.charge(price * len(wire))
-        meter.allocate(OBJECT_BYTES + _PAIR_BYTES * len(wire))
+        meter.allocate(OBJECT_BYTES + PAIR_BYTES * len(wire))
         result: dict[Any, Any] = {}
         for pair in wire:
             if type(pair) is not list or len(pair) != 2:
@@ -314,7 +316,7 @@ def _build_dict_parser(key: Convert, item: Convert, meter: Meter) -> Convert:
 
 
 def _build_row_parser(cls: type[tuple[Any, ...]], items: list[Convert], meter: Meter) -> Convert:
-    price, size, new = _price_row(len(items), meter), len(items), tuple.__new__
+    price, size, new = price_row(len(items), meter), len(items), tuple.__new__
 
     def parse(wire: object) -> tuple[Any, ...]:
         if type(wire) is not list or len(wire) != size:
@@ -340,8 +342,8 @@ def dynamic_to_wire(value: Any, meter: Meter, depth: int = VALUE_DEPTH_MAX) -> V
     if depth == 0:
         raise Fault("depth")
     if exact is dict:
-        meter.charge(2 * meter.schedule.item * len(value))
-        meter.allocate(OBJECT_BYTES + _PAIR_BYTES * len(value))
+        meter.charge(meter.schedule.wire_pair * len(value))
+        meter.allocate(OBJECT_BYTES + PAIR_BYTES * len(value))
         return [
             [dynamic_to_wire(name, meter), dynamic_to_wire(item, meter, depth - 1)]
             for name, item in value.items()
@@ -361,19 +363,19 @@ def copy_wire(wire: Any, meter: Meter, depth: int = VALUE_DEPTH_MAX) -> Any:
         return wire
     if depth == 0:
         raise Fault("depth")
-    meter.charge(meter.schedule.item * (1 + len(wire)))
+    meter.charge(meter.schedule.wire_item * (1 + len(wire)))
     meter.allocate(OBJECT_BYTES * (1 + len(wire)))
     return [copy_wire(item, meter, depth - 1) for item in wire]
 
 
-def measure_wire(wire: Any, depth: int, items: int) -> int:
+def measure_wire(wire: list[Any], depth: int, items: int) -> int:
     """Return what is left of ``items``; faults on a result beyond what a receipt may hold."""
-    if type(wire) is list:
-        items -= len(wire)
-        if depth == 0:
-            raise Fault("depth")
-        if items < 0:
-            raise Fault("size")
-        for item in wire:
+    items -= len(wire)
+    if depth == 0:
+        raise Fault("depth")
+    if items < 0:
+        raise Fault("size")
+    for item in wire:
+        if type(item) is list:
             items = measure_wire(item, depth - 1, items)
     return items

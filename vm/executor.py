@@ -12,7 +12,7 @@ Source: docs/ARCHITECTURE.md, "vm (pure)"; docs/contracts.md for outcomes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,7 +23,7 @@ from primitives.block import (
     Header,
 )
 from primitives.certificate import Certificate
-from primitives.codec import Value, pack
+from primitives.codec import Value, make_packer, pack, pack_trusted
 from primitives.errors import GenesisError
 from primitives.evidence import EVIDENCE, TWO_VIEW_CHANGES, TWO_VOTES, Evidence
 from primitives.genesis import Genesis, compute_chain_id
@@ -148,10 +148,14 @@ def execute_block(
 
 
 def encode_receipt(
-    transaction_id: TransactionId, outcome: CallsOutcome, event_first: int, event_count: int
+    transaction_id: TransactionId,
+    outcome: CallsOutcome,
+    event_first: int,
+    event_count: int,
+    packer: Callable[[object], bytes] = pack_trusted,
 ) -> bytes:
     """Return the bytes that RECEIPT.encode gives, without its walk over the fields."""
-    return pack(
+    return packer(
         [
             transaction_id,
             outcome.status,
@@ -165,16 +169,18 @@ def encode_receipt(
     )
 
 
-def encode_event(transaction_index: int, event: VmEvent) -> bytes:
+def encode_event(
+    transaction_index: int, event: VmEvent, packer: Callable[[object], bytes] = pack_trusted
+) -> bytes:
     """Return the bytes of ``primitives.block.Event``."""
-    return pack([transaction_index, event.contract, event.name, list(event.values)])
+    return packer([transaction_index, event.contract, event.name, list(event.values)])
 
 
 class _BlockRun:
     """One block being executed: the overlay, and the books of gas by organisation."""
 
     __slots__ = (
-        "_budgets", "_context", "_machine", "_organisations", "_params", "_reader",
+        "_budgets", "_context", "_machine", "_organisations", "_pack", "_params", "_reader",
         "events", "gas", "overlay", "receipts",
     )  # fmt: skip
 
@@ -187,6 +193,7 @@ class _BlockRun:
         self._params = params
         self._organisations: dict[Address, str | None] = {}
         self._budgets: dict[str, _Budget] = {}
+        self._pack = make_packer()
         self.overlay = Overlay(reader)
         self.receipts: list[bytes] = []
         self.events: list[bytes] = []
@@ -264,8 +271,10 @@ class _BlockRun:
         body, overlay = transaction.body, self.overlay
         mark = overlay.mark()
         try:
-            if any(call.contract == SYSTEM for call in body.calls):
-                outcome = self._run_system(transaction)
+            for call in body.calls:
+                if call.contract == SYSTEM:
+                    outcome = self._run_system(transaction)
+                    break
             else:
                 outcome = self._machine.run_calls(
                     overlay, self._context, transaction.id, body.sender, body.calls, body.gas_limit
@@ -306,10 +315,10 @@ class _BlockRun:
         )
 
     def _record(self, index: int, transaction_id: TransactionId, outcome: CallsOutcome) -> None:
-        first = len(self.events)
-        if outcome.events:
-            self.events.extend([encode_event(index, event) for event in outcome.events])
-        self.receipts.append(encode_receipt(transaction_id, outcome, first, len(outcome.events)))
+        first, events, packer = len(self.events), outcome.events, self._pack
+        for event in events:
+            self.events.append(encode_event(index, event, packer))
+        self.receipts.append(encode_receipt(transaction_id, outcome, first, len(events), packer))
 
 
 @dataclass(slots=True)

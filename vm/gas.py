@@ -44,29 +44,29 @@ class Schedule:
     """Prices in gas; ``_byte``, ``_item`` are multiplied, ``_shift`` divides by 2^n."""
 
     node: int = 1
-    block: int = 6
-    arithmetic: int = 16
+    block: int = 9
+    arithmetic: int = 20
     division: int = 34
     power: int = 65
-    comparison: int = 9
-    subscript: int = 18
+    comparison: int = 12
+    subscript: int = 24
     field: int = 14
     context_field: int = 10
-    method: int = 58
-    builtin: int = 45
+    method: int = 75
+    builtin: int = 60
     call: int = 14
     parameter: int = 2
     record: int = 90
     record_field: int = 50
     turn: int = 8
-    part: int = 50
+    part: int = 70
     display_item: int = 12
-    state_read: int = 170
+    state_read: int = 700
     state_read_byte: int = 1
-    state_write: int = 250
+    state_write: int = 4_000
     state_write_byte: int = 4
-    scan: int = 400
-    scan_row: int = 400
+    scan: int = 10_000
+    scan_row: int = 500
     scan_hidden: int = 100
     event: int = 450
     event_byte: int = 3
@@ -75,14 +75,19 @@ class Schedule:
     sha256_shift: int = 2
     verify_ed25519: int = 25_000
     verify_ed25519_shift: int = 2
-    text: int = 60
+    text: int = 90
     slow_path: int = 40
     item: int = 8
     item_check: int = 36
+    key: int = 24
+    wire_item: int = 12
+    wire_text: int = 36
+    wire_pair: int = 60
     sort_item: int = 12
     copy_shift: int = 4
     deploy: int = 100_000
-    deploy_byte: int = 400
+    deploy_byte: int = 100
+    deploy_word: int = 2_300
 
 
 SCHEDULES: Final = {1: Schedule()}

@@ -189,8 +189,10 @@ def _refuse_constant(value: object) -> str | None:
 
 def _children(node: ast.AST, depth: int) -> list[tuple[ast.AST, int]]:
     """Return the children with their depth; an elif chain is flat."""
+    if not isinstance(node, ast.If):
+        return [(child, depth + 1) for child in ast.iter_child_nodes(node)]
     children = []
     for child in ast.iter_child_nodes(node):
-        flat = isinstance(node, ast.If) and isinstance(child, ast.If) and node.orelse == [child]
+        flat = isinstance(child, ast.If) and node.orelse == [child]
         children.append((child, depth if flat else depth + 1))
     return children

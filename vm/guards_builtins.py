@@ -113,6 +113,7 @@ class BuiltinGuards:
         if type(reverse) is not bool:
             raise Fault("type")
         items = self._list(values)
+        self.meter.charge(2 * self.meter.schedule.slow_path)
         count = len(items)
         rounds = max(count.bit_length(), 1)
         kinds = {type(item) for item in items}
@@ -163,6 +164,7 @@ class BuiltinGuards:
                 raise Fault("type")
         if len(bounds) == 3 and bounds[2] == 0:
             raise Fault("value")
+        self.meter.charge(2 * self.meter.schedule.slow_path)
         result = range(*bounds)
         if count_items(result) > RANGE_ITEMS_MAX:
             raise Fault("size")

@@ -87,7 +87,7 @@ class MethodGuards:
             raise Fault("type")
         charge_search(self.meter, text, old)
         times = text.count(old)
-        self.meter.charge(times + 2 * self.meter.schedule.slow_path)
+        self.meter.charge(times + 3 * self.meter.schedule.slow_path)
         self.meter.charge_copy(joined_text_bytes(len(text) + times * len(new), text, new))
         return text.replace(old, new, max(-1, min(count, times)))  # type: ignore[no-any-return]  # str, just checked
 
@@ -97,8 +97,9 @@ class MethodGuards:
             _require_ascii(text)
         else:
             _require_text(characters)
+            self.meter.charge(self.meter.schedule.slow_path)
             charge_search(self.meter, text, characters)
-        self.meter.charge(len(text) >> 2)
+        self.meter.charge(len(text) >> 1)
         self.meter.charge_copy(text_bytes(text))
         return text.strip(characters)  # type: ignore[no-any-return]  # str, just checked
 
@@ -117,7 +118,7 @@ class MethodGuards:
     def _ascii(self, text: Any) -> str:
         _require_text(text)
         _require_ascii(text)
-        self.meter.charge(len(text) >> 2)
+        self.meter.charge(len(text) >> 1)
         self.meter.charge_copy(len(text))
         return text  # type: ignore[no-any-return]  # str, just checked
 

@@ -1,7 +1,8 @@
 """Operator guards: checked 256-bit arithmetic, comparison, membership.
 
 Exact types decide; nothing of a value's own is ever looked up. The int paths come
-first and are short: they are most of what contracts do. Source: docs/contracts.md.
+first and are short: they are most of what contracts do, and plain functions in front of
+the methods, which are complete without them. Source: docs/contracts.md.
 """
 
 from __future__ import annotations
@@ -35,10 +36,8 @@ class OperatorGuards:
             "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "contains",
             "lacks",
         )  # fmt: skip
-        return {name: getattr(self, name) for name in names} | {
-            "is_none": is_none,
-            "is_some": is_some,
-        }
+        table = {name: getattr(self, name) for name in names} | make_int_paths(self)
+        return table | make_int_comparisons(self) | {"is_none": is_none, "is_some": is_some}
 
     # Arithmetic
 
@@ -51,7 +50,7 @@ class OperatorGuards:
         kind = type(left)
         if kind is not type(right):
             raise Fault("type")
-        self.meter.charge(self.meter.schedule.slow_path)
+        self.meter.charge(3 * self.meter.schedule.slow_path)
         if kind is str:
             self.meter.charge_copy(joined_text_bytes(len(left) + len(right), left, right))
         elif kind is bytes:
@@ -70,10 +69,11 @@ class OperatorGuards:
         left.extend(right)
         return left
 
-    def subtract(self, left: Any, right: Any) -> Any:
+    @staticmethod
+    def subtract(left: Any, right: Any) -> Any:
         if type(left) is int and type(right) is int:
             result = left - right
-            if INT_MIN <= result <= INT_MAX:
+            if -1073741823 < result < 1073741823 or INT_MIN <= result <= INT_MAX:
                 return result
             raise Fault("overflow")
         raise Fault("type")
@@ -101,21 +101,24 @@ class OperatorGuards:
         self.meter.charge(count >> 1)
         self.meter.allocate(OBJECT_BYTES + 16 * count)
 
-    def divide(self, left: Any, right: Any) -> int:
+    @staticmethod
+    def divide(left: Any, right: Any) -> int:
         if type(left) is not int or type(right) is not int:
             raise Fault("type")
         if right == 0:
             raise Fault("division-by-zero")
         return check_int(left // right)
 
-    def modulo(self, left: Any, right: Any) -> int:
+    @staticmethod
+    def modulo(left: Any, right: Any) -> int:
         if type(left) is not int or type(right) is not int:
             raise Fault("type")
         if right == 0:
             raise Fault("division-by-zero")
         return left % right
 
-    def power(self, left: Any, right: Any) -> int:
+    @staticmethod
+    def power(left: Any, right: Any) -> int:
         if type(left) is not int or type(right) is not int:
             raise Fault("type")
         if right < 0:
@@ -127,7 +130,8 @@ class OperatorGuards:
             raise Fault("overflow")
         return check_int(left**right)
 
-    def shift_left(self, left: Any, right: Any) -> int:
+    @staticmethod
+    def shift_left(left: Any, right: Any) -> int:
         if type(left) is not int or type(right) is not int:
             raise Fault("type")
         if right < 0:
@@ -138,31 +142,37 @@ class OperatorGuards:
             raise Fault("overflow")
         return check_int(left << right)
 
-    def shift_right(self, left: Any, right: Any) -> int:
+    @staticmethod
+    def shift_right(left: Any, right: Any) -> int:
         if type(left) is not int or type(right) is not int:
             raise Fault("type")
         if right < 0:
             raise Fault("value")
-        return left >> min(right, 256)
+        return left >> right if right < 256 else left >> 256
 
-    def bit_and(self, left: Any, right: Any) -> int:
+    @staticmethod
+    def bit_and(left: Any, right: Any) -> int:
         _require_ints(left, right)
         return left & right  # type: ignore[no-any-return]  # ints, just checked
 
-    def bit_or(self, left: Any, right: Any) -> int:
+    @staticmethod
+    def bit_or(left: Any, right: Any) -> int:
         _require_ints(left, right)
         return left | right  # type: ignore[no-any-return]  # ints, just checked
 
-    def bit_xor(self, left: Any, right: Any) -> int:
+    @staticmethod
+    def bit_xor(left: Any, right: Any) -> int:
         _require_ints(left, right)
         return left ^ right  # type: ignore[no-any-return]  # ints, just checked
 
-    def negate(self, value: Any) -> int:
+    @staticmethod
+    def negate(value: Any) -> int:
         if type(value) is not int:
             raise Fault("type")
         return check_int(-value)
 
-    def invert(self, value: Any) -> int:
+    @staticmethod
+    def invert(value: Any) -> int:
         if type(value) is not int:
             raise Fault("type")
         return ~value
@@ -170,11 +180,15 @@ class OperatorGuards:
     # Comparison
 
     def equal(self, left: Any, right: Any) -> bool:
-        kind = type(left)
+        kind, meter = type(left), self.meter
         if kind is int:
             return type(right) is int and left == right
-        self.meter.charge(self.meter.schedule.slow_path)
-        return self._equal(left, right, VALUE_DEPTH_MAX)
+        if kind is not str or type(right) is not str:
+            meter.charge(meter.schedule.slow_path)
+            return self._equal(left, right, VALUE_DEPTH_MAX)
+        schedule = meter.schedule
+        meter.charge(schedule.slow_path + (min(len(left), len(right)) >> schedule.copy_shift))
+        return bool(left == right)
 
     def not_equal(self, left: Any, right: Any) -> bool:
         return not self.equal(left, right)
@@ -195,7 +209,7 @@ class OperatorGuards:
             raise Fault("type")
         if len(left) != len(right):
             return False
-        self.meter.charge(self.meter.schedule.item_check * (1 + len(left)))
+        self.meter.charge(self.meter.schedule.item_check * (3 + len(left)))
         if kind is dict:
             return self._equal_dicts(left, right, depth)
         for one, other in zip(left, right, strict=True):
@@ -278,6 +292,76 @@ class OperatorGuards:
         return not self.contains(item, container)
 
 
+def make_int_paths(guards: OperatorGuards) -> dict[str, Callable[[Any, Any], Any]]:
+    """Return functions that answer for two ints and leave everything else to the methods.
+
+    CPython compares ints of one 30-bit digit by a fast path of its own, so a result is
+    first told to be one.
+    """
+
+    def add(left: Any, right: Any) -> Any:
+        if type(left) is int and type(right) is int:
+            result = left + right
+            if -1073741823 < result < 1073741823 or INT_MIN <= result <= INT_MAX:
+                return result
+        return guards.add(left, right)
+
+    def extend_or_add(left: Any, right: Any) -> Any:
+        if type(left) is int and type(right) is int:
+            result = left + right
+            if -1073741823 < result < 1073741823 or INT_MIN <= result <= INT_MAX:
+                return result
+        return guards.extend_or_add(left, right)
+
+    def multiply(left: Any, right: Any) -> Any:
+        if type(left) is int and type(right) is int:
+            result = left * right
+            if -1073741823 < result < 1073741823 or INT_MIN <= result <= INT_MAX:
+                return result
+        return guards.multiply(left, right)
+
+    return {"add": add, "extend_or_add": extend_or_add, "multiply": multiply}
+
+
+def make_int_comparisons(guards: OperatorGuards) -> dict[str, Callable[[Any, Any], Any]]:
+    """As ``make_int_paths``, for comparisons."""
+
+    def equal(left: Any, right: Any) -> bool:
+        if type(left) is int:
+            return type(right) is int and left == right
+        return guards.equal(left, right)
+
+    def not_equal(left: Any, right: Any) -> bool:
+        if type(left) is int and type(right) is int:
+            return left != right
+        return not guards.equal(left, right)
+
+    def less(left: Any, right: Any) -> bool:
+        if type(left) is int and type(right) is int:
+            return left < right
+        return guards.order(left, right) < 0
+
+    def less_equal(left: Any, right: Any) -> bool:
+        if type(left) is int and type(right) is int:
+            return left <= right
+        return guards.order(left, right) <= 0
+
+    def greater(left: Any, right: Any) -> bool:
+        if type(left) is int and type(right) is int:
+            return left > right
+        return guards.order(left, right) > 0
+
+    def greater_equal(left: Any, right: Any) -> bool:
+        if type(left) is int and type(right) is int:
+            return left >= right
+        return guards.order(left, right) >= 0
+
+    return {
+        "equal": equal, "not_equal": not_equal, "less": less, "less_equal": less_equal,
+        "greater": greater, "greater_equal": greater_equal,
+    }  # fmt: skip
+
+
 def is_none(value: object) -> bool:
     """``$is_none``."""
     return value is None
@@ -321,8 +405,9 @@ def check_key(meter: Meter, key: Any) -> Any:
     """Return ``key`` if it may be a dict's key; pays for hashing it."""
     kind = type(key)
     if kind is str or kind is bytes:
-        meter.charge(len(key) >> 4)
+        meter.charge(meter.schedule.key + (len(key) >> 4))
         return key
+    meter.charge(meter.schedule.key)
     if kind is int:
         if -1152921504606846976 < key < 1152921504606846976:  # 2^60, see vm/gas.py
             return key

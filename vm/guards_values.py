@@ -28,11 +28,11 @@ class ValueGuards:
     def get_table(self) -> dict[str, Callable[..., Any]]:
         """Return guard name -> function."""
         names = (
-            "get_item", "set_item", "delete_item", "get_slice", "turns", "unpack", "key",
-            "make_dict", "keep", "copy", "join_parts",
+            "delete_item", "get_slice", "turns", "unpack", "key", "make_dict", "copy",
+            "join_parts",
         )  # fmt: skip
-        table = {name: getattr(self, name) for name in names}
-        return table | {"charge": self.meter.charge, "field": get_field}
+        table = {name: getattr(self, name) for name in names} | make_short_paths(self)
+        return table | {"field": get_field}
 
     # Subscripts
 
@@ -73,6 +73,7 @@ class ValueGuards:
             except KeyError:
                 raise Fault("key") from None
             compact(container)
+            self.meter.charge(self.meter.schedule.slow_path)
             return
         if kind is not list or type(index) is not int:
             raise Fault("type")
@@ -89,7 +90,7 @@ class ValueGuards:
         for bound in (low, high):
             if bound is not None and type(bound) is not int:
                 raise Fault("type")
-        self.meter.charge(2 * self.meter.schedule.slow_path)
+        self.meter.charge(3 * self.meter.schedule.slow_path)
         start, stop, _ = slice(low, high).indices(len(container))
         count = max(stop - start, 0)
         if kind is list or kind is tuple:
@@ -156,10 +157,6 @@ class ValueGuards:
             result[check_key(self.meter, parts[index])] = parts[index + 1]
         return result
 
-    def keep(self, display: Any, size: int) -> Any:
-        self.meter.allocate(size)
-        return display
-
     def copy(self, value: Any, depth: int = VALUE_DEPTH_MAX) -> Any:
         """Return a copy of a constant: each use of it is a fresh value."""
         kind = type(value)
@@ -183,9 +180,40 @@ class ValueGuards:
         return "0x" + value.hex() if kind is Address else str(value)
 
     def join_parts(self, parts: tuple[Any, ...]) -> str:
+        self.meter.charge(2 * self.meter.schedule.slow_path)
         texts = [self.to_text(part) for part in parts]
         self.meter.charge_copy(joined_text_bytes(sum(map(len, texts)), *texts))
         return "".join(texts)
+
+
+def make_short_paths(guards: ValueGuards) -> dict[str, Callable[..., Any]]:
+    """Return plain functions for the commonest cases; all others are left to the methods."""
+    meter = guards.meter
+
+    def keep(display: Any, size: int) -> Any:
+        memory = meter.memory = meter.memory - size
+        if memory < 0:
+            raise Fault("memory")
+        return display
+
+    def get_item(container: Any, index: Any) -> Any:
+        if type(container) is list and type(index) is int:
+            try:
+                return container[index]
+            except IndexError:
+                raise Fault("index") from None
+        return guards.get_item(container, index)
+
+    def set_item(value: Any, container: Any, index: Any) -> None:
+        if type(container) is list and type(index) is int:
+            try:
+                container[index] = value
+            except IndexError:
+                raise Fault("index") from None
+        else:
+            guards.set_item(value, container, index)
+
+    return {"charge": meter.charge, "keep": keep, "get_item": get_item, "set_item": set_item}
 
 
 def count_items(values: Any) -> int:

@@ -15,7 +15,8 @@ from vm.gas import KEY_BYTES_MAX
 from vm.outcome import Fault
 from vm.types import Address, Scalar, TupleType, Type
 
-_BIAS: Final = 1 << 255
+INT_BIAS: Final = 1 << 255
+"""Added to an int, so that negative ones sort first."""
 
 
 def encode_text(value: object) -> bytes:
@@ -31,7 +32,7 @@ def encode_int(value: object) -> bytes:
     """Return the part of an int."""
     if type(value) is not int:
         raise Fault("type")
-    return (value + _BIAS).to_bytes(32, "big")
+    return (value + INT_BIAS).to_bytes(32, "big")
 
 
 def encode_bytes(value: object) -> bytes:
@@ -149,7 +150,7 @@ def _decode_text(key: bytes, position: int) -> tuple[str, int]:
 
 
 def _decode_int(key: bytes, position: int) -> tuple[int, int]:
-    return int.from_bytes(key[position : position + 32], "big") - _BIAS, position + 32
+    return int.from_bytes(key[position : position + 32], "big") - INT_BIAS, position + 32
 
 
 def _decode_bytes(key: bytes, position: int) -> tuple[bytes, int]:

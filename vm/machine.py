@@ -8,6 +8,7 @@ reads no clock, and its outcomes depend on its arguments alone. Source: docs/con
 from __future__ import annotations
 
 import gc
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Lock
@@ -35,7 +36,7 @@ from vm.guards_operators import OperatorGuards
 from vm.guards_values import ValueGuards
 from vm.language import is_name_allowed
 from vm.lexer import SOURCE_BYTES_MAX
-from vm.linker import EntryPoint, Linked, get_converter, link_program, parse_arguments
+from vm.linker import EntryPoint, Linked, get_converter, link_program
 from vm.outcome import (
     STATUS_FAULT,
     STATUS_OK,
@@ -51,6 +52,7 @@ from vm.outcome import (
 )
 from vm.runtime import Runtime
 from vm.sdk import SdkGuards, replace
+from vm.specialise import LINK_OPTIONS, LinkOptions
 from vm.state import (
     CONTRACT_ENTRY,
     ContractEntry,
@@ -60,6 +62,7 @@ from vm.state import (
     compute_code_key,
     compute_entry_key,
 )
+from vm.stored import compute_program_key, dump_program, load_program
 
 DEFAULT_GAS_LIMIT: Final = 2_000_000
 DEPLOY_GAS_LIMIT: Final = 40_000_000
@@ -73,6 +76,7 @@ such objects with 8 MiB of text behind them never make the collector run by itse
 FULL_COLLECTION_EVERY: Final = 32
 """What a transaction left is young, and a young collection is short; a full one is for the
 few that an automatic collection met while their transaction ran."""
+_WORD: Final = re.compile(r"[A-Za-z0-9_]+|[^A-Za-z0-9_ ]", re.ASCII)
 _BROKEN_NODE: Final = (MemoryError, RecursionError, OSError)
 """These say that this node is broken: it must stop, not vote."""
 
@@ -92,18 +96,21 @@ class Machine:
     """Runs contracts. Safe to call from any thread; calls wait for each other.
 
     ``internal_fault`` names the last Python error that leaked from a guard: our bug.
+    ``options`` has the cache of compiled code; no outcome depends on them.
     """
 
-    def __init__(self, vm_version: int = VM_VERSION) -> None:
+    def __init__(self, vm_version: int = VM_VERSION, options: LinkOptions = LINK_OPTIONS) -> None:
         self._vm_version = vm_version
+        self._options = options
         self._schedule = get_schedule(vm_version)
         self._runtime = Runtime(self._schedule)
         self._programs: dict[bytes, Program] = {}
         self._links: dict[tuple[str, bytes], Linked] = {}
-        self._frames: list[Linked] = []
+        self._last_links: dict[str, tuple[bytes, bytes, Linked]] = {}
+        self._running: Linked | None = None
         self._guards = self._build_guards()
         self._lock = Lock()
-        self._uncollected = self._collections = 0
+        self._uncollected = self._collections = self._position = 0
         self.internal_fault: str | None = None
 
     def _build_guards(self) -> dict[str, Callable[..., Any]]:
@@ -113,6 +120,11 @@ class Machine:
         guards = operators.get_table() | values.get_table() | MethodGuards(meter).get_table()
         guards |= builtins.get_table() | SdkGuards(self._runtime).get_table()
         return guards | {"sdk.call": self._call_contract, "sdk.replace": replace}
+
+    @property
+    def guard_names(self) -> frozenset[str]:
+        """Names of the guards that every contract may reach, without their ``$``."""
+        return frozenset(self._guards)
 
     def check(self, source: str) -> list[Problem]:
         """Return every reason to refuse ``source``; [] means accepted."""
@@ -163,17 +175,25 @@ class Machine:
         gas_limit: int,
     ) -> CallsOutcome:
         """Run ``calls`` in order: on success every write is in ``overlay``, else none is."""
-        position = [0]
 
         def work() -> list[Value]:
-            values = []
-            for index, call in enumerate(calls):
-                position[0] = index
-                values.append(self._run_call(sender, call))
+            values: list[Value] = []
+            for call in calls:
+                if values:  # the first begins with the transaction
+                    self._position = len(values)
+                    runtime.begin_call()
+                runtime.meter.charge(self._schedule.contract_call)
+                linked = self._find_contract(call.contract)
+                entry = None if linked is None else linked.entries.get(call.method)
+                if linked is None or entry is None:
+                    raise Fault("no-method")
+                values.append(self._enter(linked, entry, sender, call.arguments))
             return values
 
+        runtime = self._runtime
+
         with self._lock:
-            return self._perform(overlay, context, transaction_id, gas_limit, work, position)
+            return self._perform(overlay, context, transaction_id, gas_limit, work)
 
     def view(
         self,
@@ -201,12 +221,11 @@ class Machine:
         transaction_id: bytes,
         gas_limit: int,
         work: Callable[[], list[Value]],
-        position: Sequence[int] = (0,),
     ) -> CallsOutcome:
         """Run ``work`` as one transaction and turn whatever happens into an outcome."""
         runtime = self._runtime
         runtime.reset(overlay, context.height, context.time_s, transaction_id, gas_limit)
-        self._frames.clear()
+        self._position = 0
         mark = overlay.mark()
         done = False
         try:
@@ -236,10 +255,11 @@ class Machine:
             else:
                 overlay.rollback(mark)
             self._collect(runtime.count_allocated())
-        gas = gas_limit - max(runtime.meter.gas, 0)
+        left, events = runtime.meter.gas, runtime.events
+        gas = gas_limit - left if left > 0 else gas_limit
         if done:
-            return CallsOutcome(STATUS_OK, "", gas, None, tuple(values), tuple(runtime.events))
-        failed = None if status == STATUS_REJECTED else position[0]
+            return CallsOutcome(STATUS_OK, "", gas, None, tuple(values), tuple(events))
+        failed = None if status == STATUS_REJECTED else self._position
         return CallsOutcome(status, code, gas, failed, (), ())
 
     def _collect(self, allocated: int) -> None:
@@ -249,16 +269,6 @@ class Machine:
             self._collections += 1
             gc.collect(1 if self._collections % FULL_COLLECTION_EVERY else 2)
 
-    def _run_call(self, sender: Address, call: Call) -> Value:
-        runtime = self._runtime
-        runtime.begin_call()
-        runtime.meter.charge(self._schedule.contract_call)
-        linked = self._find_contract(call.contract)
-        entry = None if linked is None else linked.entries.get(call.method)
-        if linked is None or entry is None:
-            raise Fault("no-method")
-        return self._enter(linked, entry, sender, call.arguments)
-
     def _enter(
         self, linked: Linked, entry: EntryPoint, sender: Address, arguments: Sequence[Any]
     ) -> Value:
@@ -267,12 +277,10 @@ class Machine:
         runtime.sender = types.Address(sender)
         runtime.contract, runtime.contract_name = linked.address, linked.name
         runtime.read_only = 1 if entry.role == "view" else 0
-        self._frames.append(linked)
-        runtime.stack.append(linked.name)
-        wire: Value = entry.to_wire(entry.function(*parse_arguments(entry, arguments)))
+        runtime.stack = [linked.name]
+        self._running = linked
+        wire: Value = entry.run(arguments)
         runtime.keep_result(wire)
-        runtime.stack.pop()
-        self._frames.pop()
         return wire
 
     def _call_contract(self, target: Any, method: str, *arguments: Any) -> Any:
@@ -283,7 +291,8 @@ class Machine:
         runtime, meter = self._runtime, self._runtime.meter
         meter.charge(self._schedule.contract_call)
         target = self._get_target_name(target)
-        if target in runtime.stack:
+        caller = self._running
+        if target in runtime.stack or caller is None:
             raise Fault("reentrancy")
         if len(runtime.stack) >= FRAMES_MAX:
             raise Fault("depth")
@@ -292,20 +301,18 @@ class Machine:
         if linked is None or entry is None:
             raise Fault("no-method")
         wire = [dynamic_to_wire(argument, meter) for argument in arguments]
-        values = parse_arguments(entry, wire)
-        caller = self._frames[-1]
         outer = (runtime.sender, runtime.contract, runtime.contract_name)
         runtime.sender = caller.address
         runtime.contract, runtime.contract_name = linked.address, linked.name
         runtime.read_only += entry.role == "view"
-        self._frames.append(linked)
+        self._running = linked
         runtime.stack.append(target)
-        result = entry.to_wire(entry.function(*values))
+        result = entry.run(wire)
         runtime.stack.pop()
-        self._frames.pop()
+        self._running = caller
         runtime.read_only -= entry.role == "view"
         runtime.sender, runtime.contract, runtime.contract_name = outer
-        return get_converter(caller, entry.returns, runtime)(result)
+        return get_converter(caller, entry, runtime, self._options)(result)
 
     def _get_target_name(self, target: Any) -> str:
         """Return the name behind a called contract's name or address."""
@@ -339,7 +346,12 @@ class Machine:
 
     def _find_contract(self, name: str) -> Linked | None:
         """Return the linked contract; decodes nothing when its entry has not changed."""
-        data = self._runtime.overlay.get(compute_entry_key(name))
+        overlay = self._runtime.overlay
+        last = self._last_links.get(name)
+        if last is not None and overlay.get(last[0]) == last[1]:
+            return last[2]
+        key = compute_entry_key(name)
+        data = overlay.get(key)
         if data is None:
             return None
         linked = self._links.get((name, data))
@@ -347,9 +359,11 @@ class Machine:
             program = self._find_program(self._runtime.overlay, name)
             if program is None:
                 return None
-            linked = link_program(program, name, self._runtime, self._guards)
+            linked = link_program(program, name, self._runtime, self._guards, self._options)
             _make_room(self._links, LINKS_MAX)
             self._links[name, data] = linked
+        _make_room(self._last_links, LINKS_MAX)
+        self._last_links[name] = (key, data, linked)
         return linked
 
     def _find_program(self, reader: StateReader, name: str) -> Program | None:
@@ -368,15 +382,25 @@ class Machine:
     def _compile(self, code_hash: bytes, source: str) -> Program:
         program = self._programs.get(code_hash)
         if program is None:
-            program = compile_source(source, self._schedule)
+            key = compute_program_key(code_hash, self._vm_version)
+            program = load_program(self._options.cache.load(key))
+            if program is None:
+                program = compile_source(source, self._schedule)
+                self._options.cache.store(key, dump_program(program))
             _make_room(self._programs, PROGRAMS_MAX)
             self._programs[code_hash] = program
         return program
 
 
 def get_deploy_price(source: str, schedule: Schedule) -> int:
-    """Return the gas of storing ``source``, without its @init."""
-    return schedule.deploy + schedule.deploy_byte * min(len(source), SOURCE_BYTES_MAX)
+    """Return the gas of storing ``source``, without its @init.
+
+    What checking and compiling take follows the words, signs and lines of a text, not its
+    length: they are counted here without reading it as a language, so comments count too.
+    """
+    text = source[:SOURCE_BYTES_MAX]
+    words = sum(1 for _ in _WORD.finditer(text))
+    return schedule.deploy + schedule.deploy_byte * len(text) + schedule.deploy_word * words
 
 
 def _make_room(cache: dict[Any, Any], limit: int) -> None:

@@ -25,15 +25,20 @@ class Meter:
 
     def charge(self, amount: int) -> None:
         """Take ``amount`` gas, or end the transaction."""
-        self.gas -= amount
-        if self.gas < 0:
+        gas = self.gas = self.gas - amount
+        if gas < 0:
             raise OutOfGas("gas limit reached")
 
     def allocate(self, size: int) -> None:
         """Take ``size`` bytes of memory, or fault."""
-        self.memory -= size
-        if self.memory < 0:
+        memory = self.memory = self.memory - size
+        if memory < 0:
             raise Fault("memory")
+
+    def charge_text(self, size: int) -> None:
+        """Pay for text or bytes of ``size`` that come in from outside."""
+        self.charge(self.schedule.wire_text + (size >> self.schedule.copy_shift))
+        self.allocate(size + OBJECT_BYTES)
 
     def charge_copy(self, size: int) -> None:
         """Pay for copying ``size`` bytes into a new object."""

@@ -6,7 +6,7 @@ It holds no code and no cache. Source: docs/contracts.md, "Calls".
 
 from __future__ import annotations
 
-from primitives.codec import pack
+from primitives.codec import make_packer
 from primitives.hashing import ZERO_HASH
 from primitives.limits import EVENTS_PER_TRANSACTION_MAX, VALUE_DEPTH_MAX, VALUE_ITEMS_MAX
 from vm.codecs import measure_wire
@@ -31,12 +31,14 @@ class Runtime:
 
     __slots__ = (
         "_allocated", "_memory_before", "contract", "contract_name", "event_bytes", "events",
-        "height", "meter", "overlay",
+        "height", "meter", "overlay", "pack",
         "read_only", "result_bytes", "sender", "stack", "time", "transaction",
     )  # fmt: skip
 
     def __init__(self, schedule: Schedule) -> None:
         self.meter = Meter(schedule)
+        self.pack = make_packer()
+        self.stack: list[str] = []
         self.overlay = Overlay(MemoryReader())
         self.reset(self.overlay, 0, 0, ZERO_HASH, 0)
 
@@ -44,18 +46,15 @@ class Runtime:
         self, overlay: Overlay, height: int, time_s: int, transaction: bytes, gas_limit: int
     ) -> None:
         """Begin a transaction."""
-        self.meter.gas = gas_limit
-        self.meter.memory = self._memory_before = MEMORY_BYTES_MAX
-        self._allocated = 0
+        meter = self.meter
+        meter.gas = gas_limit
+        meter.memory = self._memory_before = MEMORY_BYTES_MAX
+        self._allocated = self.event_bytes = self.result_bytes = self.read_only = 0
         self.overlay = overlay
         self.height = height
         self.time = time_s
         self.transaction = bytes(transaction)
         self.events: list[VmEvent] = []
-        self.event_bytes = 0
-        self.result_bytes = 0
-        self.stack: list[str] = []
-        self.read_only = 0
         self.sender = _NOBODY
         self.contract = _NOBODY
         self.contract_name = ""
@@ -79,7 +78,7 @@ class Runtime:
 
     def keep_result(self, wire: object) -> None:
         """Charge a top-level result and check that a receipt can hold it."""
-        size = self._measure(wire)
+        size = 1 if wire is None else self._measure(wire)
         self.result_bytes += size
         if size > RESULT_BYTES_MAX or self.result_bytes > RESULTS_BYTES_MAX:
             raise Fault("size")
@@ -87,23 +86,26 @@ class Runtime:
 
     def add_event(self, name: str, values: list[object]) -> None:
         """Announce an event of the running contract."""
-        schedule = self.meter.schedule
-        self.meter.charge(schedule.event)
-        self.require_writable()
-        size = self._measure(values)
-        self.meter.charge(schedule.event_byte * size)
+        meter, events = self.meter, self.events
+        schedule = meter.schedule
+        meter.charge(schedule.event)
+        if self.read_only:
+            raise Fault("read-only")
+        measure_wire(values, VALUE_DEPTH_MAX, VALUE_ITEMS_MAX)
+        size = len(self.pack(values))
+        meter.charge(schedule.event_byte * size)
         self.event_bytes += size
         if size > EVENT_PAYLOAD_BYTES_MAX or self.event_bytes > EVENTS_BYTES_MAX:
             raise Fault("size")
-        if len(self.events) >= EVENTS_PER_TRANSACTION_MAX:
+        if len(events) >= EVENTS_PER_TRANSACTION_MAX:
             raise Fault("size")
-        self.events.append(VmEvent(self.contract_name, name, tuple(values)))  # type: ignore[arg-type]  # wire values
+        events.append(VmEvent(self.contract_name, name, tuple(values)))  # type: ignore[arg-type]  # wire values
 
     def _measure(self, wire: object) -> int:
-        if wire is None or type(wire) is bool:
+        if type(wire) is bool:
             return 1
         if type(wire) is int:
             return 33
         if type(wire) is list:
             measure_wire(wire, VALUE_DEPTH_MAX, VALUE_ITEMS_MAX)
-        return len(pack(wire))
+        return len(self.pack(wire))

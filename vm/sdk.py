@@ -12,7 +12,7 @@ from typing import Any
 
 from primitives.keys import verify
 from primitives.limits import ADDRESS_BYTES, CODE_CHARACTERS_MAX
-from vm.codecs import build_to_wire
+from vm.codecs import Convert, build_to_wire
 from vm.gas import FIXED_SCALE_MAX
 from vm.guards_operators import check_int
 from vm.outcome import Fault, Revert
@@ -118,19 +118,29 @@ class SdkGuards:
 
 
 class RecordMaker:
-    """The constructor of one record or event, and ``replace`` for its values."""
+    """The constructor of one record or event, and ``replace`` for its values.
 
-    def __init__(self, kind: RecordType, runtime: Runtime) -> None:
+    ``to_wire`` and ``make`` take the place of the general ones when they are given.
+    """
+
+    def __init__(
+        self,
+        kind: RecordType,
+        runtime: Runtime,
+        to_wire: Convert | None = None,
+        make: Callable[..., Record] | None = None,
+    ) -> None:
         self.kind = kind
         self.meter = runtime.meter
         self.names = tuple(name for name, _ in kind.fields)
         self.memory = 64 * (1 + len(self.names))
-        self.to_wire = build_to_wire(kind, runtime.meter)
+        self.to_wire = to_wire or build_to_wire(kind, runtime.meter)
+        self.make = make or self.make_generally
         # A class belongs to one link, so it may carry that link's encoder.
         kind.cls.to_wire = staticmethod(self.to_wire)  # type: ignore[attr-defined]  # read by emit
         kind.cls.remake = staticmethod(self.remake)  # type: ignore[attr-defined]  # read by replace
 
-    def make(self, /, *values: Any, **named: Any) -> Record:
+    def make_generally(self, /, *values: Any, **named: Any) -> Record:
         """Return a record whose fields have their declared types."""
         if named:
             values += tuple(named[name] for name in self.names[len(values) :])

@@ -7,9 +7,9 @@ a read gives a fresh value, a write keeps bytes. Source: docs/contracts.md, "Sto
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
-from primitives.codec import pack, unpack_trusted
+from primitives.codec import unpack_trusted
 from vm.codecs import build_from_wire, build_to_wire
 from vm.declarations import Variable
 from vm.gas import SCAN_ROWS_DEFAULT, SCAN_ROWS_MAX, VALUE_BYTES_MAX
@@ -19,7 +19,8 @@ from vm.outcome import Fault
 from vm.runtime import Runtime
 from vm.types import DictType, ListType, Scalar
 
-_MISSING: Any = object()
+MISSING: Final[Any] = object()
+"""No default was given: None is one that may be."""
 
 
 class _Cell:
@@ -57,7 +58,7 @@ class _Cell:
         if self.runtime.read_only:
             raise Fault("read-only")
         memory = self.meter.memory
-        data = pack(self.to_wire(value))
+        data = self.runtime.pack(self.to_wire(value))
         self.meter.memory = memory  # the wire form is gone again
         size = len(data)
         if size > VALUE_BYTES_MAX:
@@ -71,19 +72,19 @@ class VarGuards(_Cell):
 
     def __init__(self, runtime: Runtime, contract: str, variable: Variable) -> None:
         super().__init__(runtime, variable)
-        self.key = f"{contract}\0{variable.name}\0".encode()
+        self.prefix = self.key = f"{contract}\0{variable.name}\0".encode()
         if not variable.has_default:
             self.default_wire = _make_empty(variable)
 
     def get_table(self) -> dict[str, Callable[..., Any]]:
         return {"get": self.get, "set": self.set}
 
-    def get(self, default: Any = _MISSING) -> Any:
+    def get(self, default: Any = MISSING) -> Any:
         self.meter.charge(self.read_price)
         data = self.runtime.overlay.get(self.key)
         if data is not None:
             return self.decode(data)
-        if default is not _MISSING:
+        if default is not MISSING:
             return default
         return None if self.default_wire is None else self.make_default()
 
@@ -96,7 +97,7 @@ class MapGuards(_Cell):
 
     def __init__(self, runtime: Runtime, contract: str, variable: Variable) -> None:
         super().__init__(runtime, variable)
-        prefix = f"{contract}\0{variable.name}\0".encode()
+        self.prefix = prefix = f"{contract}\0{variable.name}\0".encode()
         key = variable.key or Scalar("str")
         self.encode_key = build_key_encoder(prefix, key)
         self.encode_prefix = build_prefix_encoder(prefix, key)
@@ -118,12 +119,12 @@ class MapGuards(_Cell):
             return self.make_default()
         raise Fault("key")
 
-    def get(self, key: Any, default: Any = _MISSING) -> Any:
+    def get(self, key: Any, default: Any = MISSING) -> Any:
         self.meter.charge(self.read_price)
         data = self.runtime.overlay.get(self.encode_key(key))
         if data is not None:
             return self.decode(data)
-        if default is not _MISSING:
+        if default is not MISSING:
             return default
         return self.make_default() if self.has_default else None
 

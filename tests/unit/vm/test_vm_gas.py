@@ -51,7 +51,7 @@ def test_a_comprehension_pays_for_every_turn_before_the_first():
 def test_gas_by_line_names_the_line_of_each_block():
     source = "def f(a: int) -> int:\n    x = a\n    if a:\n        x = 2 ** 3\n    return x\n"
     assert [line for line, _ in get_gas_by_line(source)] == [1, 4, 5]
-    assert get_gas_by_line(source)[1][1] == 6 + 65 + 1 + 1 + 3
+    assert get_gas_by_line(source)[1][1] == 9 + 65 + 1 + 1 + 3
 
 
 @pytest.mark.parametrize(

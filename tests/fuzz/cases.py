@@ -1,0 +1,141 @@
+"""A case: contracts, transactions, and what came of them on the VM and on the reference.
+
+A case is one line of text (a Python literal), so that another interpreter, a shrinker or
+a named test can take it. An observation is plain data too: two that differ are a bug.
+"""
+
+import ast
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from primitives.hashing import ZERO_HASH, Address
+from primitives.transaction import Call
+from tests.fuzz.reference.world import World
+from vm.compiler import check_source, compile_source
+from vm.gas import VM_VERSION, get_schedule
+from vm.language import is_name_allowed
+from vm.machine import DEPLOY_GAS_LIMIT, BlockContext, Machine
+from vm.outcome import FAULT_CODES
+from vm.state import MemoryReader, Overlay
+
+HEIGHT, TIME_S, TRANSACTION = 7, 1_700_000_000, hashlib.sha256(b"transaction").digest()
+STATUSES = {"ok", "reverted", "fault", "out-of-gas", "rejected"}
+_CONTEXT = BlockContext(ZERO_HASH, HEIGHT, TIME_S, 0, Address(ZERO_HASH))
+
+
+@dataclass(frozen=True)
+class Case:
+    """``contracts``: (name, source, init arguments). ``transactions``: (sender, gas, calls),
+    a call being (contract, method, wire arguments)."""
+
+    contracts: tuple[tuple[str, str, list[Any]], ...]
+    transactions: tuple[tuple[int, int, list[tuple[str, str, list[Any]]]], ...]
+
+    def to_line(self) -> str:
+        return repr((self.contracts, self.transactions))
+
+    @staticmethod
+    def from_line(line: str) -> "Case":
+        return Case(*ast.literal_eval(line))
+
+
+def sender_of(number: int) -> bytes:
+    return hashlib.sha256(b"sender %d" % number).digest()
+
+
+def observe(case: Case, machine: Machine) -> list[Any]:
+    """What the VM makes of a case: the outcome of each step, then the state."""
+    overlay = Overlay(MemoryReader())
+    seen: list[Any] = []
+    for name, source, arguments in case.contracts:
+        outcome = machine.deploy(
+            overlay, name, source, Address(sender_of(0)), context=_CONTEXT,
+            sender=Address(sender_of(0)), init_arguments=arguments, transaction_id=TRANSACTION,
+        )  # fmt: skip
+        seen.append(_row(outcome))
+    for sender, gas, calls in case.transactions:
+        made = [Call(*call) for call in calls]
+        address = Address(sender_of(sender))
+        seen.append(_row(machine.run_calls(overlay, _CONTEXT, TRANSACTION, address, made, gas)))
+    state = {key: value for key, value in overlay.writes.items() if key[0] != 0}
+    return [*seen, sorted(state.items())]
+
+
+def _row(outcome: Any) -> Any:
+    events = [(event.contract, event.name, event.values) for event in outcome.events]
+    row = (outcome.status, outcome.code, outcome.gas, outcome.failed_call)
+    return (*row, outcome.values, tuple(events))
+
+
+@lru_cache(256)
+def check(source: str) -> Any:
+    """The checked contract of ``source``, or the code of the first reason to refuse it."""
+    problems = check_source(source)
+    return (
+        problems[0].code if problems else compile_source(source, get_schedule(VM_VERSION)).contract
+    )
+
+
+def refer(case: Case) -> list[Any]:
+    """What the reference makes of a case, in the form of ``observe``."""
+    prices = get_schedule(VM_VERSION)
+    world = World(prices, HEIGHT, TIME_S, TRANSACTION)
+    seen: list[Any] = []
+    for name, source, arguments in case.contracts:
+        price = prices.deploy + prices.deploy_byte * len(source)
+        refusal = None
+        if not is_name_allowed(name) or name == "system":
+            refusal = "contract-name"
+        elif name in world.contracts:
+            refusal = "contract-exists"
+        elif isinstance(checked := check(source), str):
+            refusal = checked
+        if refusal is not None:
+            seen.append(("rejected", refusal, price, None, (), ()))
+            continue
+        outcome = world.deploy(name, source, checked, sender_of(0), arguments, DEPLOY_GAS_LIMIT)
+        seen.append(_row_of_reference(outcome))
+    for sender, gas, calls in case.transactions:
+        seen.append(_row_of_reference(world.transact(sender_of(sender), calls, gas)))
+    state = {key: None if entry is None else entry[0] for key, entry in world.state.items()}
+    return [*seen, sorted(state.items())]
+
+
+def _row_of_reference(outcome: Any) -> Any:
+    row = (outcome.status, outcome.code, outcome.gas, outcome.failed_call)
+    return (*row, outcome.values, outcome.events)
+
+
+def find_leak(case: Case, seen: list[Any]) -> str | None:
+    """Why an observation has what no receipt may have, None when it has not."""
+    for status, code, *_ in seen[:-1]:
+        if status not in STATUSES:
+            return f"status {status!r}"
+        if status == "fault" and (code not in FAULT_CODES or code == "internal"):
+            return f"fault {code!r}"
+        if (status == "ok") != (code == "") or (status == "out-of-gas" and code != status):
+            return f"{status} with {code!r}"
+        # A contract's own code is a text that stands in its source, or made by it.
+        if status == "rejected" and not code.replace("-", "").isalpha():
+            return f"rejected {code!r}"
+    return None
+
+
+def digest(seen: list[Any]) -> str:
+    """One short text for an observation."""
+    return hashlib.sha256(repr(seen).encode("utf-8", "backslashreplace")).hexdigest()[:32]
+
+
+def compare(case: Case, machine: Machine) -> str | None:
+    """Run a case on both evaluators; return what differs, None when nothing does."""
+    seen = observe(case, machine)
+    leak = find_leak(case, seen)
+    if leak is not None:
+        return f"{leak} ({machine.internal_fault})"
+    expected = refer(case)
+    for index, (one, other) in enumerate(zip(seen, expected, strict=True)):
+        if repr(one) != repr(other):
+            return f"step {index}: the VM {one!r:.600}, the reference {other!r:.600}"
+    return None

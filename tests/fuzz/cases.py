@@ -7,17 +7,16 @@ a named test can take it. An observation is plain data too: two that differ are 
 import ast
 import hashlib
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
-from primitives.hashing import ZERO_HASH, Address
+from primitives.hashing import ZERO_HASH, Address, Tag, compute_hash
 from primitives.transaction import Call
 from tests.fuzz.reference.world import World
-from vm.compiler import check_source, compile_source
+from vm.compiler import compile_source
 from vm.gas import VM_VERSION, get_schedule
 from vm.language import is_name_allowed
 from vm.machine import DEPLOY_GAS_LIMIT, BlockContext, Machine
-from vm.outcome import FAULT_CODES
+from vm.outcome import FAULT_CODES, Rejected
 from vm.state import MemoryReader, Overlay
 
 HEIGHT, TIME_S, TRANSACTION = 7, 1_700_000_000, hashlib.sha256(b"transaction").digest()
@@ -69,16 +68,22 @@ def _row(outcome: Any) -> Any:
     return (*row, outcome.values, tuple(events))
 
 
-@lru_cache(256)
-def check(source: str) -> Any:
-    """The checked contract of ``source``, or the code of the first reason to refuse it."""
-    problems = check_source(source)
-    return (
-        problems[0].code if problems else compile_source(source, get_schedule(VM_VERSION)).contract
-    )
+def check(source: str, machine: Machine | None = None) -> Any:
+    """The checked contract of ``source``, or the code of the first reason to refuse it.
+
+    What ``machine`` has compiled already is not compiled again: a checked tree is only read.
+    """
+    if machine is not None:
+        program = machine._programs.get(compute_hash(Tag.CONTRACT_CODE, source.encode()))
+        if program is not None:
+            return program.contract
+    try:
+        return compile_source(source, get_schedule(VM_VERSION)).contract
+    except Rejected as refusal:
+        return refusal.code
 
 
-def refer(case: Case) -> list[Any]:
+def refer(case: Case, machine: Machine | None = None) -> list[Any]:
     """What the reference makes of a case, in the form of ``observe``."""
     prices = get_schedule(VM_VERSION)
     world = World(prices, HEIGHT, TIME_S, TRANSACTION)
@@ -90,7 +95,7 @@ def refer(case: Case) -> list[Any]:
             refusal = "contract-name"
         elif name in world.contracts:
             refusal = "contract-exists"
-        elif isinstance(checked := check(source), str):
+        elif isinstance(checked := check(source, machine), str):
             refusal = checked
         if refusal is not None:
             seen.append(("rejected", refusal, price, None, (), ()))
@@ -108,14 +113,18 @@ def _row_of_reference(outcome: Any) -> Any:
     return (*row, outcome.values, outcome.events)
 
 
-def find_leak(case: Case, seen: list[Any]) -> str | None:
+def find_leak(seen: list[Any]) -> str | None:
     """Why an observation has what no receipt may have, None when it has not."""
     for status, code, *_ in seen[:-1]:
         if status not in STATUSES:
             return f"status {status!r}"
         if status == "fault" and (code not in FAULT_CODES or code == "internal"):
             return f"fault {code!r}"
-        if (status == "ok") != (code == "") or (status == "out-of-gas" and code != status):
+        if (
+            (status == "ok" and code)
+            or (status not in ("ok", "reverted") and not code)
+            or (status == "out-of-gas" and code != status)
+        ):
             return f"{status} with {code!r}"
         # A contract's own code is a text that stands in its source, or made by it.
         if status == "rejected" and not code.replace("-", "").isalpha():
@@ -128,14 +137,16 @@ def digest(seen: list[Any]) -> str:
     return hashlib.sha256(repr(seen).encode("utf-8", "backslashreplace")).hexdigest()[:32]
 
 
-def compare(case: Case, machine: Machine) -> str | None:
-    """Run a case on both evaluators; return what differs, None when nothing does."""
-    seen = observe(case, machine)
-    leak = find_leak(case, seen)
+def compare(case: Case, machine: Machine, seen: list[Any] | None = None) -> str | None:
+    """Return what the two evaluators make of a case differently, None when nothing.
+
+    ``seen`` is what the VM made of it, if that is known already.
+    """
+    seen = observe(case, machine) if seen is None else seen
+    leak = find_leak(seen)
     if leak is not None:
         return f"{leak} ({machine.internal_fault})"
-    expected = refer(case)
-    for index, (one, other) in enumerate(zip(seen, expected, strict=True)):
+    for index, (one, other) in enumerate(zip(seen, refer(case, machine), strict=True)):
         if repr(one) != repr(other):
             return f"step {index}: the VM {one!r:.600}, the reference {other!r:.600}"
     return None

@@ -79,7 +79,7 @@ class Frame:
         charged = False
         for index, node in enumerate(body):
             if not charged:
-                self.purse.pay(self.prices.run(body, index) + extra)
+                self.purse.pay(self.world.run_of(self.prices, body, index) + extra)
                 charged, extra = True, 0
             self.statement(node)
             if isinstance(node, BRANCHES):
@@ -111,7 +111,7 @@ class Frame:
                 raise Continue
 
     def loop(self, node: ast.For | ast.While) -> None:
-        extra = self.prices.turn(node)
+        extra = self.world.turn_of(self.prices, node)
         try:
             if isinstance(node, ast.For):
                 names = len(node.target.elts) if isinstance(node.target, ast.Tuple) else 0

@@ -56,6 +56,7 @@ class World:
         self.state: dict[bytes, Any] = {}
         self._prices: dict[int, Prices] = {}
         self._turns: dict[int, list[int]] = {}
+        self._runs: dict[tuple[int, int], int] = {}
 
     # Transactions
 
@@ -184,6 +185,18 @@ class World:
         if key not in self._prices:
             self._prices[key] = Prices(contract, self.purse.prices, local_names(function))
         return self._prices[key]
+
+    def run_of(self, prices: Prices, body: list[ast.stmt], start: int) -> int:
+        key = (id(body), start)
+        if key not in self._runs:
+            self._runs[key] = prices.run(body, start)
+        return self._runs[key]
+
+    def turn_of(self, prices: Prices, node: ast.For | ast.While) -> int:
+        key = (id(node), -1)
+        if key not in self._runs:
+            self._runs[key] = prices.turn(node)
+        return self._runs[key]
 
     def turns_of(self, frame: Frame, node: ast.ListComp | ast.DictComp) -> list[int]:
         if id(node) not in self._turns:

@@ -1,0 +1,108 @@
+"""Makes a failing case small: fewer transactions, fewer lines, simpler expressions.
+
+``shrink(case, fails)`` keeps whatever change leaves ``fails`` true. Bounded by tries, not
+by time, so that the result is a function of the case.
+"""
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from tests.fuzz.cases import Case
+
+TRIES_MAX = 3000
+
+
+class _Shrinker:
+    def __init__(self, case: Case, fails: Callable[[Case], bool]) -> None:
+        self.case, self.fails, self.tries = case, fails, 0
+
+    def take(self, case: Case) -> bool:
+        """Keep ``case`` if it still fails."""
+        if self.tries >= TRIES_MAX or case == self.case:
+            return False
+        self.tries += 1
+        if not self.fails(case):
+            return False
+        self.case = case
+        return True
+
+    def run(self) -> Case:
+        before = None
+        while before != self.case and self.tries < TRIES_MAX:
+            before = self.case
+            self._drop_steps()
+            for index in range(len(self.case.contracts)):
+                self._drop_lines(index)
+                self._simplify(index)
+        return self.case
+
+    def _drop_steps(self) -> None:
+        for name in ("transactions", "contracts"):
+            for index in reversed(range(len(getattr(self.case, name)))):
+                kept = list(getattr(self.case, name))
+                del kept[index]
+                self.take(replace(self.case, **{name: tuple(kept)}))
+        for index, (sender, gas, calls) in enumerate(self.case.transactions):
+            for fewer in [calls[:i] + calls[i + 1 :] for i in range(len(calls))]:
+                steps = list(self.case.transactions)
+                steps[index] = (sender, gas, fewer)
+                if self.take(replace(self.case, transactions=tuple(steps))):
+                    break
+
+    def _with_source(self, index: int, source: str) -> Case:
+        contracts = list(self.case.contracts)
+        name, _, arguments = contracts[index]
+        contracts[index] = (name, source, arguments)
+        return replace(self.case, contracts=tuple(contracts))
+
+    def _drop_lines(self, index: int) -> None:
+        size = len(self.case.contracts[index][1].split("\n")) // 2
+        while size:
+            start = 0
+            lines = self.case.contracts[index][1].split("\n")
+            while start < len(lines):
+                fewer = lines[:start] + lines[start + size :]
+                if self.take(self._with_source(index, "\n".join(fewer))):
+                    lines = fewer
+                else:
+                    start += size
+            size //= 2
+
+    def _simplify(self, index: int) -> None:
+        progress = True
+        while progress and self.tries < TRIES_MAX:
+            progress = any(
+                self.take(self._with_source(index, source))
+                for source in _simpler(self.case.contracts[index][1])
+            )
+
+
+def _simpler(source: str) -> Iterator[str]:
+    """Texts in which one expression is replaced by a part of it, or by a small literal."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return
+    for node in ast.walk(tree):
+        for name, value in ast.iter_fields(node):
+            items = value if isinstance(value, list) else [value]
+            for position, item in enumerate(items):
+                if not isinstance(item, ast.expr) or isinstance(item, ast.Constant):
+                    continue
+                for simple in [*_parts(item), ast.Constant(0), ast.Constant("a")]:
+                    changed = [*items[:position], simple, *items[position + 1 :]]
+                    setattr(node, name, changed if isinstance(value, list) else simple)
+                    try:
+                        yield ast.unparse(tree) + "\n"
+                    finally:
+                        setattr(node, name, value)
+
+
+def _parts(node: ast.expr) -> list[ast.expr]:
+    return [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)]
+
+
+def shrink(case: Case, fails: Callable[[Case], bool]) -> Case:
+    """Return a small case for which ``fails`` holds as it does for ``case``."""
+    return _Shrinker(case, fails).run()

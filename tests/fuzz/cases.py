@@ -73,7 +73,7 @@ def check(source: str, machine: Machine | None = None) -> Any:
 
     What ``machine`` has compiled already is not compiled again: a checked tree is only read.
     """
-    if machine is not None:
+    if machine is not None and source.isascii():
         program = machine._programs.get(compute_hash(Tag.CONTRACT_CODE, source.encode()))
         if program is not None:
             return program.contract

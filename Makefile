@@ -8,7 +8,7 @@ SEEDS  ?= 0..200
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: run test lint wheel bench simulate lock clean venv
+.PHONY: run test lint wheel bench simulate lock clean venv vm-interpreters nightly-vmfuzz
 
 venv: $(STAMP)
 
@@ -46,3 +46,9 @@ lock:            ## Make the lock file again (needs uv): versions with hashes fo
 
 clean:
 	rm -rf $(VENV) run dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+vm-interpreters: venv  ## Small environments of other CPythons, in which only the VM runs.
+	$(BIN)/python -m tests.fuzz.interpreters
+
+nightly-vmfuzz: vm-interpreters  ## Random programs on two evaluators and three CPythons: COUNT=200000 SEED=1
+	$(BIN)/python -m tests.fuzz.campaign --count $(or $(COUNT),200000) --seed $(or $(SEED),1)

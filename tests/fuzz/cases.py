@@ -15,6 +15,7 @@ from tests.fuzz.reference.world import World
 from vm.compiler import compile_source
 from vm.gas import VM_VERSION, get_schedule
 from vm.language import is_name_allowed
+from vm.lexer import SOURCE_BYTES_MAX
 from vm.machine import DEPLOY_GAS_LIMIT, BlockContext, Machine
 from vm.outcome import FAULT_CODES, Rejected
 from vm.state import MemoryReader, Overlay
@@ -89,7 +90,7 @@ def refer(case: Case, machine: Machine | None = None) -> list[Any]:
     world = World(prices, HEIGHT, TIME_S, TRANSACTION)
     seen: list[Any] = []
     for name, source, arguments in case.contracts:
-        price = prices.deploy + prices.deploy_byte * len(source)
+        price = prices.deploy + prices.deploy_byte * min(len(source), SOURCE_BYTES_MAX)
         refusal = None
         if not is_name_allowed(name) or name == "system":
             refusal = "contract-name"

@@ -7,6 +7,7 @@ by time, so that the result is a function of the case.
 import ast
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import islice
 
 from tests.fuzz.cases import Case
 
@@ -33,8 +34,9 @@ class _Shrinker:
             before = self.case
             self._drop_steps()
             for index in range(len(self.case.contracts)):
+                self._try_each(index, _fewer)
                 self._drop_lines(index)
-                self._simplify(index)
+                self._try_each(index, _simpler)
         return self.case
 
     def _drop_steps(self) -> None:
@@ -69,22 +71,56 @@ class _Shrinker:
                     start += size
             size //= 2
 
-    def _simplify(self, index: int) -> None:
-        progress = True
-        while progress and self.tries < TRIES_MAX:
-            progress = any(
-                self.take(self._with_source(index, source))
-                for source in _simpler(self.case.contracts[index][1])
-            )
+    def _try_each(self, index: int, change: Callable[[str], Iterator[str]]) -> None:
+        """Take what ``change`` offers; after each that holds, go on from where it was."""
+        position = 0
+        while self.tries < TRIES_MAX:
+            offers = islice(change(self.case.contracts[index][1]), position, None)
+            taken = False
+            for source in offers:
+                taken = self.take(self._with_source(index, source))
+                if taken:
+                    break
+                position += 1
+            if not taken:
+                return
+
+
+def _parse(source: str) -> ast.Module | None:
+    try:
+        return ast.parse(source)
+    except (SyntaxError, ValueError):
+        return None
+
+
+def _fewer(source: str) -> Iterator[str]:
+    """Texts without one statement, the large ones first, or with a block in its place."""
+    tree = _parse(source)
+    bodies = [] if tree is None else [node for node in ast.walk(tree) if _bodies(node)]
+    for node in bodies:
+        for name in _bodies(node):
+            body = getattr(node, name)
+            for position in range(len(body)):
+                rest = body[:position] + body[position + 1 :]
+                inner = [
+                    item
+                    for part in _bodies(body[position])
+                    for item in getattr(body[position], part)
+                ]
+                for offer in (rest, body[:position] + inner + rest[position:]):
+                    setattr(node, name, offer or [ast.Pass()])
+                    yield ast.unparse(tree) + "\n"
+                setattr(node, name, body)
+
+
+def _bodies(node: ast.AST) -> list[str]:
+    return [name for name in ("body", "orelse") if isinstance(getattr(node, name, None), list)]
 
 
 def _simpler(source: str) -> Iterator[str]:
     """Texts in which one expression is replaced by a part of it, or by a small literal."""
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError):
-        return
-    for node in ast.walk(tree):
+    tree = _parse(source)
+    for node in () if tree is None else ast.walk(tree):
         for name, value in ast.iter_fields(node):
             items = value if isinstance(value, list) else [value]
             for position, item in enumerate(items):
@@ -93,10 +129,8 @@ def _simpler(source: str) -> Iterator[str]:
                 for simple in [*_parts(item), ast.Constant(0), ast.Constant("a")]:
                     changed = [*items[:position], simple, *items[position + 1 :]]
                     setattr(node, name, changed if isinstance(value, list) else simple)
-                    try:
-                        yield ast.unparse(tree) + "\n"
-                    finally:
-                        setattr(node, name, value)
+                    yield ast.unparse(tree) + "\n"
+                setattr(node, name, value)
 
 
 def _parts(node: ast.expr) -> list[ast.expr]:

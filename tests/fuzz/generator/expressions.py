@@ -110,7 +110,7 @@ class Expressions:
         """A list, dict or tuple written out."""
         if kind[0] == "tuple":
             return f"({', '.join(self.make(item, depth - 1) for item in kind[1:])},)"
-        size = self.rng.choice((0, 1, 2, 3))
+        size = self.rng.choice((0, 1, 2, 3, 3))
         items = [self.make(kind[-1], depth - 1) for _ in range(size)]
         if kind[0] == "list":
             return f"[{', '.join(items)}]"
@@ -395,7 +395,7 @@ class Expressions:
             ways.append(lambda: f"{self.receiver('str', d)}.split({pick(('', make('str', 0)))})")
             ways.append(lambda: f"{self.receiver('str', d)}.split(',', {make('int', 0)})")
         if item in KEYS:
-            ways.append(lambda: f"{self.receiver(('dict', item, 'int'), d)}.keys()")
+            ways += [lambda: f"{self.receiver(('dict', item, 'int'), d)}.keys()"] * 2
             ways.append(lambda: f"list({make(('dict', item, 'int'), d)})")
         if item[0] == "tuple" and len(item) == 3:
             ways += [lambda: self.pairs(item, depth)] * 3

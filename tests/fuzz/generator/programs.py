@@ -78,7 +78,7 @@ class Statements(Expressions):
 
     def statement(self, level: int) -> None:
         deep = level < 4 and len(self.lines) < 16
-        ways = 3 * [self.assign] + 2 * [self.change, self.store, self.mutate] + [self.effect]
+        ways = 3 * [self.assign] + 2 * [self.change, self.store, self.mutate, self.effect]
         ways += [self.branch, self.branch, self.iterate, self.iterate, self.spin] if deep else []
         if self.chance(0.03):
             ways = [self.leave]
@@ -174,7 +174,8 @@ class Statements(Expressions):
         roll, calls = self.rng.random(), [f for f in self.module.functions if not f.role]
         others = [(to, f) for to, functions in self.module.others.items() for f in functions]
         if roll < 0.35 and self.can_write:
-            self.write(level, f"emit({self.event(2)})")
+            for _ in range(self.rng.choice((1, 1, 2))):
+                self.write(level, f"emit({self.event(2)})")
         elif roll < 0.5:
             self.write(level, f"require({self.make('bool', 2)} or True, {self.make('str', 0)})")
         elif roll < 0.56:
@@ -238,10 +239,6 @@ def make_contract(rng: Random, name: str, others: dict[str, list[Function]]) -> 
     """A contract's declarations and its text."""
     module = Module(name, others=others)
     parts = ['"""Generated."""\n' if rng.random() < 0.3 else "", HEADER]
-    for table, word in ((RECORDS, "record"), (EVENTS, "event")):
-        for title, fields in table.items():
-            rows = "".join(f"    {field}: {spell(kind)}\n" for field, kind in fields)
-            parts.append(f"@{word}\nclass {title}:\n{rows}")
     for index in range(rng.randint(0, 3)):
         kind = make_kind(rng)
         literal = make_literal(rng, kind)
@@ -252,7 +249,19 @@ def make_contract(rng: Random, name: str, others: dict[str, list[Function]]) -> 
         parts.append(_make_variable(rng, module, f"v{index}"))
     for index in range(rng.randint(1, 3)):
         parts.append(_make_function(rng, module, index))
+    parts.insert(2, _declare("".join(parts)))
     return module, "".join(parts)
+
+
+def _declare(text: str) -> str:
+    """The records and events that ``text`` names, and those that they name."""
+    declared = ""
+    for table, word in ((EVENTS, "event"), (RECORDS, "record")):
+        for title, fields in reversed(list(table.items())):
+            if re.search(rf"\b{title}\b", text + declared):
+                rows = "".join(f"    {field}: {spell(kind)}\n" for field, kind in fields)
+                declared = f"@{word}\nclass {title}:\n{rows}{declared}"
+    return declared
 
 
 def _make_variable(rng: Random, module: Module, name: str) -> str:

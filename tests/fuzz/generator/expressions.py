@@ -40,6 +40,7 @@ class Module:
     name: str
     constants: dict[str, Kind] = field(default_factory=dict)
     variables: dict[str, tuple[Kind | None, Kind]] = field(default_factory=dict)
+    defaulted: set[str] = field(default_factory=set)
     functions: list[Function] = field(default_factory=list)
     others: dict[str, list[Function]] = field(default_factory=dict)
     """Entry points of contracts that this one may call."""
@@ -53,6 +54,7 @@ class Expressions:
         self.rng, self.module = rng, module
         self.names: dict[str, Kind] = {}
         self.counter = 0
+        self.can_write = True
 
     def chance(self, odds: float) -> bool:
         return self.rng.random() < odds
@@ -142,6 +144,10 @@ class Expressions:
     def event(self, depth: int) -> str:
         return self.record(self.rng.choice(list(EVENTS)), depth, EVENTS)
 
+    def index(self) -> str:
+        """An index of what has at least one item, mostly one that is there."""
+        return self.make("int", 0) if self.chance(0.06) else self.rng.choice(("0", "-1"))
+
     def receiver(self, kind: Kind, depth: int) -> str:
         """An expression that a dot or bracket may follow."""
         text = self.make(kind, depth)
@@ -156,7 +162,7 @@ class Expressions:
             lambda: f"({make(kind, depth - 1)} if {make('bool', depth - 1)}"
                     f" else {make(kind, depth - 1)})",
             lambda: f"({make(kind, depth - 1)} {pick(('or', 'and'))} {make(kind, depth - 1)})",
-            lambda: f"({make(kind, 0)}, 1)[{pick(('0', '0', '-2', make('int', 0)))}]",
+            lambda: f"({make(kind, 0)}, 1)[{pick(('0', '0', '-2'))}]",
         ]  # fmt: skip
         key = pick(KEYS)
         table = ("dict", key, kind)
@@ -184,7 +190,7 @@ class Expressions:
         if calls:
             ways += [lambda: self.call(pick(calls), depth)] * 2
         for contract, functions in self.module.others.items():
-            found = [item for item in functions if item.returns == kind]
+            found = [item for item in functions if item.returns == kind and self.may_call(item)]
             if found:
                 ways.append(lambda found=found, to=contract: self.call_other(to, pick(found)))
         for record in self.module.records:
@@ -197,14 +203,14 @@ class Expressions:
                     )
         lists = self.names_of(("list", kind))
         if lists:
-            ways.append(lambda: f"{pick(lists)}.pop({pick(('', '0', make('int', 0)))})")
+            ways.append(lambda: f"({pick(lists)} + [{make(kind, 0)}]).pop({self.index()})")
             ways += [lambda: f"({self.item(pick(lists))} {make(kind, 0)})"] * 3
         return ways
 
     def read(self, name: str, key: Kind, kind: Kind) -> str:
         """``m[k]``, mostly where it is known to be there."""
         at = self.key(key)
-        if self.chance(0.3):
+        if self.chance(0.1) or name in self.module.defaulted:
             return f"{name}[{at}]"
         return f"({name}[{at}] if {at} in {name} else {self.make(kind, 0)})"
 
@@ -212,8 +218,12 @@ class Expressions:
         """An item of a local list, mostly one that is there; something else must follow."""
         index = self.make("int", 0)
         if self.chance(0.2):
-            return f"{name}[{index}] or"
+            return f"{name}[{self.index()}] or"
         return f"{name}[{index} % len({name})] if {name} else"
+
+    def may_call(self, function: Function) -> bool:
+        """Whether a call of another contract's function is likely to end well."""
+        return self.can_write or function.role == "view" or self.chance(0.05)
 
     def call(self, function: Function, depth: int) -> str:
         arguments = [self.make(kind, depth - 1) for _, kind in function.parameters]
@@ -231,9 +241,11 @@ class Expressions:
 
         def binary() -> str:
             op = pick(("+", "-", "*", "//", "%", "&", "|", "^", "+", "-", "*", "**", "<<", ">>"))
-            right = (
-                pick(("2", "3", "7", "100", "255")) if op in ("**", "<<", ">>") else make("int", d)
-            )
+            right = make("int", d)
+            if op in ("**", "<<", ">>"):
+                right = pick(("2", "3", "7", "60", "255"))
+            elif op in ("//", "%") and self.chance(0.8):
+                right = pick(("2", "3", "-7", "1000"))
             return f"({make('int', d)} {op} {right})"
 
         any_items = pick((("list", "int"), "str", "bytes", ("dict", "str", "int"), ("list", "str")))
@@ -245,17 +257,17 @@ class Expressions:
             lambda: f"sum({make(('list', 'int'), d)})",
             lambda: f"sum({make(('list', 'int'), d)}, {make('int', 0)})",
             lambda: f"int({make(pick(('bool', 'int')), d)})",
-            lambda: f"int({pick(('str(' + make('int', d) + ')', make('str', d)))})",
+            lambda: f"int(str({make('int', d)}))" if self.chance(0.9) else f"int({make('str', d)})",
             lambda: f"{pick(('mul_div', 'mul_div_up'))}({make('int', d)}, {make('int', d)},"
                     f" {make('int', 0)})",
-            lambda: f"parse_fixed({pick((repr('1.25'), make('str', d)))}, {pick('0237')})",
+            lambda: f"parse_fixed('{pick(('1.25', '-7', '0.5'))}', {pick('237')})",
             lambda: f"{self.receiver('str', d)}.find({make('str', 0)})",
             lambda: f"{self.receiver('str', d)}.find({make('str', 0)}, {make('int', 0)})",
-            lambda: f"divmod({make('int', d)}, {make('int', d)})[{pick('01')}]",
+            lambda: f"divmod({make('int', d)}, {pick(('3', '-7', make('int', d)))})[{pick('01')}]",
             lambda: f"({make('int', d)}, {make('str', 0)})[0]",
-            lambda: f"{self.receiver('bytes', d)}[{make('int', 0)}]",
+            lambda: f"({make('bytes', d)} + b'a')[{self.index()}]",
             lambda: pick(("ctx.height", "ctx.time")),
-            lambda: f"range({pick('025')}, {pick(('9', '1', make('int', 0)))})[{make('int', 0)}]",
+            lambda: f"range({pick('025')}, {pick(('9', '7', '99'))})[{self.index()}]",
         ]  # fmt: skip
 
     def of_bool(self, kind: Kind, depth: int) -> list[Any]:
@@ -310,7 +322,7 @@ class Expressions:
             formatted, formatted, formatted,
             lambda: f"({make('str', d)} + {make('str', d)})",
             lambda: f"({make('str', d)} * {pick(('2', '0', '-1', '50', make('int', 0)))})",
-            lambda: f"{self.receiver('str', d)}[{make('int', 0)}]",
+            lambda: f"({make('str', d)} + 'a')[{self.index()}]",
             lambda: f"{self.receiver('str', d)}[{pick(('', make('int', 0)))}:]",
             lambda: f"{self.receiver('str', d)}[{make('int', 0)}:{make('int', 0)}]",
             lambda: f"str({make(pick(('int', 'bool', 'str', 'Address')), d)})",
@@ -392,7 +404,8 @@ class Expressions:
         if item == "int":
             ways.append(lambda: f"list(range({pick(('3', '0', '-2', '10, 0, -3', '1, 5'))}))")
         if item == "str":
-            ways.append(lambda: f"{self.receiver('str', d)}.split({pick(('', make('str', 0)))})")
+            ways.append(lambda: f"{self.receiver('str', d)}.split()")
+            ways.append(lambda: f"{self.receiver('str', d)}.split('{pick((',', 'a', ' '))}')")
             ways.append(lambda: f"{self.receiver('str', d)}.split(',', {make('int', 0)})")
         if item in KEYS:
             ways += [lambda: f"{self.receiver(('dict', item, 'int'), d)}.keys()"] * 2

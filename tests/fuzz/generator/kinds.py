@@ -115,4 +115,9 @@ def make_wire(rng: Random, kind: Kind, wrong: float = 0.003) -> Any:
     size = rng.choice([0, 1, 2, 3, 3, 5])
     if kind[0] == "list":
         return [make_wire(rng, kind[1], wrong) for _ in range(size)]
-    return [[make_wire(rng, kind[1], wrong), make_wire(rng, kind[2], wrong)] for _ in range(size)]
+    keys = [
+        rng.randint(-9, 9) if kind[1] == "int" else make_wire(rng, kind[1], 0) for _ in range(size)
+    ]
+    if rng.random() > wrong:  # else a key may come twice
+        keys = list(dict.fromkeys(keys))
+    return [[key, make_wire(rng, kind[2], wrong)] for key in keys]

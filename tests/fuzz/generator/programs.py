@@ -56,7 +56,7 @@ class Statements(Expressions):
         self.function = function
         self.names = dict(function.parameters)
         self.lines: list[str] = []
-        self.loops = 0
+        self.gave = False
         self.can_write = function.role != "view" or self.chance(0.05)
 
     def write(self, level: int, text: str) -> None:
@@ -78,7 +78,7 @@ class Statements(Expressions):
 
     def statement(self, level: int) -> None:
         deep = level < 4 and len(self.lines) < 16
-        ways = 3 * [self.assign] + 2 * [self.change, self.store, self.mutate, self.effect]
+        ways = 3 * [self.assign, self.store] + 2 * [self.change, self.mutate, self.effect]
         ways += [self.branch, self.branch, self.iterate, self.iterate, self.spin] if deep else []
         if self.chance(0.03):
             ways = [self.leave]
@@ -114,7 +114,9 @@ class Statements(Expressions):
 
     def change(self, level: int) -> None:
         """Augmented assignment to a local, an item, or what is stored."""
-        op = self.rng.choice(("+", "-", "*", "+", "-", "//", "%", "&", "|", "^", ">>"))
+        op = self.rng.choice(("+", "-", "*", "+", "-", "&", "|", "^"))
+        if self.chance(0.1):
+            op = self.rng.choice(("//", "%", ">>", "<<", "**"))
         numbers = self.names_of("int")
         ways = (
             [lambda: f"{self.rng.choice(numbers)} {op}= {self.make('int', 2)}"] if numbers else []
@@ -125,13 +127,15 @@ class Statements(Expressions):
                 for name in self.names_of(kind)
             ]
         ways += [
-            lambda name=name: f"{name}[{self.make('int', 0)}] {op}= {self.make('int', 1)}"
+            lambda name=name: f"{name}[{self.index()}] {op}= {self.make('int', 1)}"
             for name in self.names_of(("list", "int"))
+            if self.chance(0.3)
         ]
         if self.can_write:
             ways += [
                 lambda name=name, key=key: f"{name}[{self.key(key)}] {op}= {self.make('int', 2)}"
                 for name, key in self.variables_of("int", is_map=True)
+                if name in self.module.defaulted or self.chance(0.1)
             ] * 2
         self.write(level, self.rng.choice(ways)() if ways else "pass")
 
@@ -153,7 +157,7 @@ class Statements(Expressions):
         if not names:
             return
         name, kind = self.rng.choice(names)
-        item, at = kind[-1], self.make("int", 0)
+        item, at = kind[-1], self.index()
         if kind[0] == "list":
             text = self.rng.choice((
                 f"{name}.append({self.make(item, 2)})", f"{name}.append({self.make(item, 2)})",
@@ -168,17 +172,22 @@ class Statements(Expressions):
                 f"{name}.pop({key}, {self.make(item, 0)})",
                 f"del {name}[{key}]", f"{name}.pop({key})",
             ))  # fmt: skip
+        grows = text.startswith((f"{name}.append", f"{name}.extend"))
+        grows = grows or (kind[0] == "dict" and "] =" in text)
+        if not grows and self.chance(0.9):
+            self.write(level, f"if {key} in {name}:" if kind[0] == "dict" else f"if {name}:")
+            level += 1
         self.write(level, text)
 
     def effect(self, level: int) -> None:
         roll, calls = self.rng.random(), [f for f in self.module.functions if not f.role]
-        others = [(to, f) for to, functions in self.module.others.items() for f in functions]
+        others = [(to, f) for to, fs in self.module.others.items() for f in fs if self.may_call(f)]
         if roll < 0.35 and self.can_write:
             for _ in range(self.rng.choice((1, 1, 2))):
                 self.write(level, f"emit({self.event(2)})")
         elif roll < 0.5:
             self.write(level, f"require({self.make('bool', 2)} or True, {self.make('str', 0)})")
-        elif roll < 0.56:
+        elif roll < 0.53:
             self.write(level, f"require({self.make('bool', 2)}, 'no')")
         elif roll < 0.8 and calls:
             self.write(level, self.call(self.rng.choice(calls), 2))
@@ -204,12 +213,10 @@ class Statements(Expressions):
         self.names = outer
 
     def _loop_body(self, level: int) -> None:
-        self.loops += 1
         self.body(level, self.rng.randint(1, 3))
         if self.chance(0.25):
             self.write(level, f"if ({self.make('bool', 2)}):")
             self.write(level + 1, self.rng.choice(("break", "continue")))
-        self.loops -= 1
         if self.chance(0.15):
             self.write(level - 1, "else:")
             self.nested(level, 1)
@@ -230,7 +237,18 @@ class Statements(Expressions):
         else:
             self.give(level)
 
+    def finish(self) -> None:
+        """End the function; mostly with a local, so that what it did is seen."""
+        names = [name for name in self.names if name not in dict(self.function.parameters)]
+        if names and not self.gave and self.chance(0.6):
+            name = self.rng.choice(names)
+            self.function.returns = self.names[name]
+            self.write(1, f"return {name}")
+        else:
+            self.give(1)
+
     def give(self, level: int) -> None:
+        self.gave = True
         returns = self.function.returns
         self.write(level, "return" if returns is None else f"return ({self.make(returns)})")
 
@@ -269,12 +287,14 @@ def _make_variable(rng: Random, module: Module, name: str) -> str:
     key = make_key_kind(rng) if rng.random() < 0.65 else None
     default = make_literal(rng, kind) if rng.random() < 0.7 else None
     module.variables[name] = (key, kind)
+    if default is not None:
+        module.defaulted.add(name)
     declared = f"Var[{spell(kind)}]" if key is None else f"Map[{spell(key)}, {spell(kind)}]"
     return wrap(f"{name} = {declared}({'' if default is None else 'default=' + default})") + "\n"
 
 
 def _make_function(rng: Random, module: Module, index: int) -> str:
-    role = rng.choices(("export", "view", "", "init"), (5, 2, 3, 1))[0]
+    role = rng.choices(("export", "view", "", "init"), (5, 2, 3, 0.4))[0]
     if any(item.role == "init" for item in module.functions) and role == "init":
         role = "export"
     parameters = [(f"p{i}", make_kind(rng)) for i in range(rng.choice((0, 1, 1, 2, 3)))]
@@ -282,8 +302,9 @@ def _make_function(rng: Random, module: Module, index: int) -> str:
     function = Function(f"{role or 'help'}{index}", parameters, returns, role)
     writer = Statements(rng, module, function)
     writer.body(1, rng.randint(1, 4))
-    writer.give(1)
+    writer.finish()
     signature = ", ".join(f"{name}: {spell(kind)}" for name, kind in parameters)
+    returns = function.returns
     arrow = f" -> {'None' if returns is None else spell(returns)}"
     if rng.random() < 0.15:
         arrow = ""

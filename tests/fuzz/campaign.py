@@ -59,12 +59,16 @@ class Campaign:
             here.append(mine)
             self.programs += len(case.contracts)
             if why is not None:
-                self.failures.append((label, why, case))
+                self._fail(label, why, case)
         for worker in self.workers:
             answers = zip(batch, here, worker.answer(len(batch)), strict=True)
             for (label, case), mine, far in answers:
                 if mine != far:
-                    self.failures.append((label, f"{worker.name}: {far}", case))
+                    self._fail(label, f"{worker.name}: {far}", case)
+
+    def _fail(self, label: str, why: str, case: Case) -> None:
+        print(f"failed: {label}: {why}", flush=True)  # at once: a long run may be stopped
+        self.failures.append((label, why, case))
 
     def look_at(self, case: Case) -> tuple[str, str | None]:
         """The digest of what this interpreter makes of a case, and what is wrong with it."""

@@ -245,7 +245,38 @@ COMPILER = [
     ("rejected:arity", "return min(\n" + "a,\n" * 33 + ")"),
 ]  # fmt: skip
 
+
+def _fill(line: str, size: int, end: str = "    return 1\n") -> str:
+    """A source of nearly ``size`` bytes, of one function that repeats ``line``."""
+    head = "|def f(a: int) -> int:\n"
+    return head + line * ((size - len(head) - len(end)) // len(line)) + end
+
+
+DEPLOY = [
+    ("rejected:syntax", _fill("    x = [" + "0," * 40 + "0]\n", 32_000)),
+    ("rejected:syntax", _fill("    x = " + "[" * 18 + "a" + "]" * 18 + "\n", 32_000)),
+    ("rejected:syntax", _fill("    x=a+a+a+a+a+a+a\n", 32_000)),
+    ("rejected:syntax", _fill("    x=f'{a}{a}{a}{a}{a}{a}{a}{a}'\n", 32_000)),
+    ("rejected:syntax", _fill("    x=y+z\n", 32_000)),
+    ("rejected:character", _fill("    $;$;$;\n", 32_000)),
+    ("fault:no-method", _fill("    x=[i for i in [j for j in []]]\n", 22_000)),
+    ("fault:no-method", _fill("    if a:\n     x=a\n", 32_700)),
+    ("fault:no-method", _fill("    x={'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa':a}\n", 32_700)),
+    ("fault:no-method", _fill("    x=a\n", 24_000)),
+    ("fault:no-method", "|" + "".join(f"K{n}='{'x' * 100}'\n" for n in range(290))),
+    ("fault:no-method", "|" + "".join(
+        f"def f{n}(" + ",\n".join(f"a{i}: int" for i in range(32)) + ") -> int:\n    return 1\n"
+        for n in range(60))),
+    ("fault:no-method", "|from vm import record, Map\n@record\nclass R:\n"
+     + "".join(f"    a{n}: int\n" for n in range(60))
+     + "".join(f"v{n} = Map[str, R]()\n" for n in range(60))),
+    ("rejected:type-size", "|from vm import record, Map\n@record\nclass R:\n"
+     + "".join(f"    a{n}: int\n" for n in range(60))
+     + "".join(f"v{n} = Map[str, R]()\n" for n in range(70))),
+    ("rejected:default", "|from vm import Var\nv = Var[list[int]](default=[" + "1," * 40 + "x])\n"),
+]  # fmt: skip
+
 FAMILIES = {
     "storage-alias": ALIASING, "scan": SCANS, "recursion": RECURSION, "parser-bomb": PARSER,
-    "compiler-bomb": COMPILER,
+    "compiler-bomb": COMPILER, "deploy-bomb": DEPLOY,
 }  # fmt: skip

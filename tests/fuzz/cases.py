@@ -21,6 +21,8 @@ from vm.outcome import FAULT_CODES, Rejected
 from vm.state import MemoryReader, Overlay
 
 HEIGHT, TIME_S, TRANSACTION = 7, 1_700_000_000, hashlib.sha256(b"transaction").digest()
+NEW_BLOCK = -1
+"""As the sender of a transaction: a block ends here, and its writes become the state below."""
 STATUSES = {"ok", "reverted", "fault", "out-of-gas", "rejected"}
 _CONTEXT = BlockContext(ZERO_HASH, HEIGHT, TIME_S, 0, Address(ZERO_HASH))
 
@@ -55,12 +57,22 @@ def observe(case: Case, machine: Machine) -> list[Any]:
             sender=Address(sender_of(0)), init_arguments=arguments, transaction_id=TRANSACTION,
         )  # fmt: skip
         seen.append(_row(outcome))
+    base: dict[bytes, bytes] = {}
     for sender, gas, calls in case.transactions:
+        if sender == NEW_BLOCK:
+            base = _fold(base, overlay)
+            overlay = Overlay(MemoryReader(base))
+            continue
         made = [Call(*call) for call in calls]
         address = Address(sender_of(sender))
         seen.append(_row(machine.run_calls(overlay, _CONTEXT, TRANSACTION, address, made, gas)))
-    state = {key: value for key, value in overlay.writes.items() if key[0] != 0}
+    state = {key: value for key, value in (base | overlay.writes).items() if key[0] != 0}
     return [*seen, sorted(state.items())]
+
+
+def _fold(base: dict[bytes, bytes], overlay: Overlay) -> dict[bytes, bytes]:
+    """The state after a block: what is deleted is gone, and no scan steps over it any more."""
+    return {key: value for key, value in (base | overlay.writes).items() if value is not None}
 
 
 def _row(outcome: Any) -> Any:
@@ -104,6 +116,9 @@ def refer(case: Case, machine: Machine | None = None) -> list[Any]:
         outcome = world.deploy(name, source, checked, sender_of(0), arguments, DEPLOY_GAS_LIMIT)
         seen.append(_row_of_reference(outcome))
     for sender, gas, calls in case.transactions:
+        if sender == NEW_BLOCK:
+            world.state = {key: entry for key, entry in world.state.items() if entry is not None}
+            continue
         seen.append(_row_of_reference(world.transact(sender_of(sender), calls, gas)))
     state = {key: None if entry is None else entry[0] for key, entry in world.state.items()}
     return [*seen, sorted(state.items())]

@@ -29,12 +29,12 @@ from vm.state import Overlay
 from vm.storage_guards import MapGuards, VarGuards
 
 SEED = int(os.environ.get("VMFUZZ_SEED", "20240611"))
-COUNT = int(os.environ.get("VMFUZZ_COUNT", "1500"))
+COUNT = int(os.environ.get("VMFUZZ_COUNT", "2000"))
 
 
 def test_random_programs_come_to_the_same_on_both_evaluators_and_every_interpreter(capsys):
     here, absent = find_variants()
-    campaign = run(COUNT, SEED, here)
+    campaign = run(COUNT, SEED, here, far_every=3)
     with capsys.disabled():
         print(f"\nvmfuzz: {campaign.programs} programs, seed {SEED}, beside {here},"
               f" left out {absent}: {dict(campaign.outcomes)}")  # fmt: skip

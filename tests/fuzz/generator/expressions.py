@@ -22,6 +22,8 @@ from tests.fuzz.generator.kinds import (
 
 POISON = 0.006
 """Odds that an expression has another kind than the wanted one."""
+BOMB = 0.006
+"""Odds that a text or list is a long one: memory and gas are to be compared as well."""
 ORDERED = ("int", "str", "bytes", "Address")
 
 
@@ -95,6 +97,11 @@ class Expressions:
         constants = [name for name, known in self.module.constants.items() if known == kind]
         if constants and self.chance(0.4):
             return self.rng.choice(constants)
+        if self.chance(BOMB) and (kind in ("str", "bytes") or kind[0] == "list"):
+            small = (
+                self.display(kind, 0) if kind[0] == "list" else f"{kind[0] * (kind == 'bytes')}'ab'"
+            )
+            return f"({small} * {self.rng.choice(('5000', '90000', '700000'))})"
         if kind == "int":
             return self.rng.choice(SMALL if self.chance(0.8) else INTEGERS)
         if kind in ("str", "bytes"):

@@ -8,7 +8,7 @@ import re
 from random import Random
 from typing import Any
 
-from tests.fuzz.cases import Case
+from tests.fuzz.cases import NEW_BLOCK, Case
 from tests.fuzz.generator.expressions import Expressions, Function, Module
 from tests.fuzz.generator.kinds import (
     EVENTS,
@@ -336,8 +336,10 @@ def make_case(seed: int) -> Case:
     for _ in range(rng.randint(2, 4)):
         chosen = [rng.choice(entries) for _ in range(rng.randint(1, 3))] if entries else []
         calls = [(name, item.name, _arguments(rng, item)) for name, item in chosen]
-        gas = rng.choice((200_000, 200_000, 200_000, 60_000, rng.randint(600, 30_000)))
+        gas = rng.choice((200_000, 200_000, 1_500_000, 60_000, rng.randint(600, 30_000)))
         transactions.append((rng.randint(0, 2), gas, calls))
+        if rng.random() < 0.4:
+            transactions.append((NEW_BLOCK, 0, []))
     return Case(tuple(contracts), tuple(transactions))
 
 

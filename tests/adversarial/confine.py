@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.adversarial.programs import HEAD
+from tests.adversarial.programs import make_head
 from vm.authoring import Bench, parse_call
 
 GAS_LIMIT = 1_000_000
@@ -25,7 +25,7 @@ def make_source(text: str) -> tuple[str, str]:
     """The source of a row's text, and the call that runs it."""
     if text.startswith("|"):
         return text[1:], "f()"
-    return HEAD + "".join(f"    {line}\n" for line in text.split("\n")), "f(7)"
+    return make_head(text) + "".join(f"    {line}\n" for line in text.split("\n")), "f(7)"
 
 
 def run(text: str) -> tuple[str, str, Any]:

@@ -2,49 +2,51 @@
 
 A row is (verdict, text). The verdict is ``ok`` (and ``=value`` as Python writes the wire),
 ``out-of-gas``, ``fault:code``, ``reverted:code`` or ``rejected:code``, the first problem's.
-The text is the body of ``f(a)``, called with 7, after HEAD; where it begins with ``|`` it is
+The text is the body of ``f(a)``, called with 7, after the parts it names; where it begins with ``|`` it is
 the whole source, on which ``f`` is called with nothing.
 """
 
 # ruff: noqa: E501 - a program's text is clearer on one line
 
-HEAD = """from vm import Var, Map, record, event, export, view, init, ctx, require, revert, emit, replace
+import re
+
+IMPORTS = """from vm import Var, Map, record, event, export, view, init, ctx, require, revert, emit, replace
 from vm import mul_div, mul_div_up, parse_fixed, format_fixed, sha256, verify_ed25519, call, Address
-K = [1, 2, 3]
-D = {"x": [1], "y": [2]}
-N = 5
-T = (1, 2)
-@record
-class Lot:
-    owner: Address
-    start: int
-    tags: list[str]
-@record
-class Box:
-    lot: Lot
-    rows: list[list[int]]
-@event
-class Moved:
-    to: Address
-    amount: int
-counts = Map[str, int](default=0)
-numbers = Map[int, str]()
-lots = Map[str, Lot]()
-boxes = Map[str, Box]()
-lists = Map[str, list[list[int]]](default=[[1]])
-tables = Map[str, dict[str, list[int]]]()
-pairs = Map[tuple[str, int], int]()
-total = Var[int]()
-held = Var[list[int]](default=[1, 2])
-def bump() -> int:
-    counts["n"] += 1
-    return counts["n"]
-def keep(x: list[int]) -> list[int]:
-    x.append(9)
-    return x
-@export
-def f(a: int):
 """
+PARTS = [
+    ("K", "K = [1, 2, 3]\n"),
+    ("D", 'D = {"x": [1], "y": [2]}\n'),
+    ("N", "N = 5\n"),
+    ("T", "T = (1, 2)\n"),
+    (
+        "Lot owner start tags",
+        "@record\nclass Lot:\n    owner: Address\n    start: int\n    tags: list[str]\n",
+    ),
+    ("Box rows", "@record\nclass Box:\n    lot: Lot\n    rows: list[list[int]]\n"),
+    ("Moved amount", "@event\nclass Moved:\n    to: Address\n    amount: int\n"),
+    ("counts", "counts = Map[str, int](default=0)\n"),
+    ("numbers", "numbers = Map[int, str]()\n"),
+    ("lots", "lots = Map[str, Lot]()\n"),
+    ("boxes", "boxes = Map[str, Box]()\n"),
+    ("lists", "lists = Map[str, list[list[int]]](default=[[1]])\n"),
+    ("tables", "tables = Map[str, dict[str, list[int]]]()\n"),
+    ("pairs", "pairs = Map[tuple[str, int], int]()\n"),
+    ("total", "total = Var[int]()\n"),
+    ("held", "held = Var[list[int]](default=[1, 2])\n"),
+    ("bump", 'def bump() -> int:\n    counts["n"] += 1\n    return counts["n"]\n'),
+    ("keep", "def keep(x: list[int]) -> list[int]:\n    x.append(9)\n    return x\n"),
+]
+"""What a body may use: it stands before ``f`` where one of these words is in the body."""
+
+
+def make_head(body: str) -> str:
+    """The declarations that ``body`` needs, and those they need."""
+    declared = ""
+    for words, text in reversed(PARTS):
+        if re.search(rf"\b({words.replace(' ', '|')})\b", body + declared):
+            declared = text + declared
+    return IMPORTS + declared + "@export\ndef f(a: int):\n"
+
 
 ATTRIBUTES = [
     ("rejected:field", "return a.__class__"),

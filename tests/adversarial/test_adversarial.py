@@ -71,23 +71,27 @@ def make_cases():
             yield Case((("main", source, []),), ((0, GAS_LIMIT, [("main", "f", calls[call])]),))
 
 
-def test_both_evaluators_agree_on_the_corpus_to_the_last_unit_of_gas():
+@pytest.fixture(scope="module")
+def observed():
+    """(case, what this interpreter makes of it, what differs from the second evaluator)."""
     machine = Machine()
-    differing = [why for case in make_cases() if (why := compare(case, machine)) is not None]
-    assert differing == []
+    seen = [(case, observe(case, machine)) for case in make_cases()]
+    return [(case, digest(rows), compare(case, machine, rows)) for case, rows in seen]
+
+
+def test_both_evaluators_agree_on_the_corpus_to_the_last_unit_of_gas(observed):
+    assert [why for _, _, why in observed if why is not None] == []
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_every_interpreter_agrees_on_the_corpus(name):
+def test_every_interpreter_agrees_on_the_corpus(observed, name):
     if name not in find_variants()[0]:
         pytest.skip(f"no interpreter for {name}: make vm-interpreters")
-    machine, cases = Machine(), list(make_cases())
     with Worker(name) as worker:
-        worker.ask(cases)
-        far = worker.answer(len(cases))
-    here = [digest(observe(case, machine)) for case in cases]
-    texts_of = [case.contracts[0][1] for case in cases]
-    assert [text for text, one, two in zip(texts_of, here, far, strict=True) if one != two] == []
+        worker.ask(case for case, _, _ in observed)
+        far = worker.answer(len(observed))
+    differing = [row for row, theirs in zip(observed, far, strict=True) if row[1] != theirs]
+    assert [case.contracts[0][1] for case, _, _ in differing] == []
 
 
 def test_the_wall_around_a_program_holds():

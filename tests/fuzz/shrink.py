@@ -10,6 +10,7 @@ from dataclasses import replace
 from itertools import islice
 
 from tests.fuzz.cases import Case
+from tests.fuzz.generator.programs import wrap
 
 TRIES_MAX = 3000
 
@@ -93,6 +94,11 @@ def _parse(source: str) -> ast.Module | None:
         return None
 
 
+def _write(tree: ast.Module | None) -> str:
+    """The tree as text, its long lines broken as the lexer wants."""
+    return "\n".join(map(wrap, ast.unparse(tree or ast.Module()).split("\n"))) + "\n"
+
+
 def _fewer(source: str) -> Iterator[str]:
     """Texts without one statement, the large ones first, or with a block in its place."""
     tree = _parse(source)
@@ -109,7 +115,7 @@ def _fewer(source: str) -> Iterator[str]:
                 ]
                 for offer in (rest, body[:position] + inner + rest[position:]):
                     setattr(node, name, offer or [ast.Pass()])
-                    yield ast.unparse(tree) + "\n"
+                    yield _write(tree)
                 setattr(node, name, body)
 
 
@@ -129,7 +135,7 @@ def _simpler(source: str) -> Iterator[str]:
                 for simple in [*_parts(item), ast.Constant(0), ast.Constant("a")]:
                     changed = [*items[:position], simple, *items[position + 1 :]]
                     setattr(node, name, changed if isinstance(value, list) else simple)
-                    yield ast.unparse(tree) + "\n"
+                    yield _write(tree)
                 setattr(node, name, value)
 
 

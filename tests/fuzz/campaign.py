@@ -112,8 +112,8 @@ def run(count: int, seed: int, names: list[str], far_every: int = 1) -> Campaign
             batch = [next(cases) for _ in range(BATCH)]
             campaign.run_batch(batch, far=batches % far_every == 0)
             batches += 1
-            if campaign.programs // 10_000 > shown:
-                shown = campaign.programs // 10_000
+            if campaign.programs // 2_000 > shown:
+                shown = campaign.programs // 2_000
                 print(f"{campaign.programs} programs, {dict(campaign.outcomes)}", flush=True)
         for label, why, case in campaign.failures:
             small = shrink(case, campaign.fails)

@@ -39,7 +39,8 @@ def find_interpreter(version: str) -> str | None:
     """Return a Python of ``version`` with what vm/ imports, None when there is none here."""
     if sys.version.startswith(version + "."):
         return sys.executable
-    for home in (ROOT / f".venv{version.replace('.', '')}", get_home(version)):
+    short = version.replace(".", "")
+    for home in (ROOT / ".venv", ROOT / f".venv{short}", get_home(version)):
         if _works(home / "bin" / "python", version):
             return str(home / "bin" / "python")
     return None

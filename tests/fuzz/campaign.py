@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from random import Random
 
+from tests.fuzz.bytecode import audit_source
 from tests.fuzz.cases import Case, compare, digest, observe
 from tests.fuzz.generator.programs import make_case
 from tests.fuzz.shrink import shrink
@@ -21,6 +22,8 @@ from vm.machine import Machine
 
 BATCH = 50
 FAILURES_MAX = 5
+AUDITED = 10
+"""One program in so many has its bytecode looked at as well."""
 SPLICED = 0.5
 """Part of the cases whose sources were cut and sewn."""
 
@@ -46,6 +49,7 @@ class Campaign:
         self.workers = workers
         self.machine = Machine()
         self.outcomes: Counter[str] = Counter()
+        self.operations: Counter[str] = Counter()
         self.programs = 0
         self.failures: list[tuple[str, str, Case]] = []
 
@@ -71,12 +75,18 @@ class Campaign:
         print(f"failed: {label}: {why}", flush=True)  # at once: a long run may be stopped
         self.failures.append((label, why, case))
 
+    def _audit(self, case: Case) -> list[str]:
+        """What the bytecode of a case has that none may have."""
+        sources = [source for _, source, _ in case.contracts]
+        return [finding for text in sources for finding in audit_source(text, self.operations)]
+
     def look_at(self, case: Case) -> tuple[str, str | None]:
         """The digest of what this interpreter makes of a case, and what is wrong with it."""
         try:
             seen = observe(case, self.machine)
             self.outcomes.update(row[0] for row in seen[:-1])
-            return digest(seen), compare(case, self.machine, seen)
+            findings = self._audit(case) if self.programs % AUDITED == 0 else []
+            return digest(seen), "; ".join(findings) or compare(case, self.machine, seen)
         except Exception as error:
             why = f"{type(error).__name__}: {error}".replace("\n", " ")
             return why, why

@@ -9,7 +9,7 @@ SECONDS ?= 600
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: run test lint wheel bench simulate lock clean venv chaos
+.PHONY: run test lint wheel bench simulate lock clean venv chaos vm-interpreters nightly-vmfuzz
 
 venv: $(STAMP)
 
@@ -50,3 +50,8 @@ clean:
 
 chaos: venv      ## make chaos SECONDS=600 [SEED=N]: real processes under load, killed, cut off, frozen.
 	$(BIN)/python -m tools.chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(ARGS)
+vm-interpreters: venv  ## Small environments of other CPythons, in which only the VM runs.
+	$(BIN)/python -m tests.fuzz.interpreters
+
+nightly-vmfuzz: vm-interpreters  ## Random programs on two evaluators and three CPythons: COUNT=200000 SEED=1
+	$(BIN)/python -m tests.fuzz.campaign --count $(or $(COUNT),200000) --seed $(or $(SEED),1)

@@ -25,10 +25,10 @@ from typing import Any
 
 from bench.gas_operations import OTHER, UNROLL, Operation, list_operations, make_source
 from bench.gas_state import list_state_measurements
-from bench.machine import describe_commit, describe_machine
 from bench.report import draw_gas
 from primitives.hashing import ZERO_HASH, Address
 from primitives.transaction import Call
+from tools.provenance import describe_commit, describe_machine
 from vm.gas import SCHEDULES, VM_VERSION
 from vm.machine import BlockContext, Machine
 from vm.state import MemoryReader, Overlay

@@ -21,7 +21,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench.machine import describe_commit, describe_machine
 from bench.vm_cases import (
     Case,
     make_loops,
@@ -32,6 +31,7 @@ from bench.vm_cases import (
     put_on_disk,
 )
 from bench.vm_restart import measure_restart
+from tools.provenance import describe_commit, describe_machine
 from vm.state import MemoryReader
 
 ROOT = Path(__file__).resolve().parents[1]

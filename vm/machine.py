@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import gc
 import re
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Final
 
 from primitives.codec import Value
-from primitives.errors import CodecError
+from primitives.errors import CarbonodeError, CodecError
 from primitives.hashing import (
     ZERO_HASH,
     Address,
@@ -100,6 +101,9 @@ class Machine:
     """
 
     def __init__(self, vm_version: int = VM_VERSION, options: LinkOptions = LINK_OPTIONS) -> None:
+        if sys.flags.bytes_warning:
+            # There a dict with both 'k' and b'k' warns or fails, and this node alone votes so.
+            raise CarbonodeError("contracts cannot run under python -b", code="interpreter")
         self._vm_version = vm_version
         self._options = options
         self._schedule = get_schedule(vm_version)

@@ -50,6 +50,7 @@ clean:
 
 chaos: venv      ## make chaos SECONDS=600 [SEED=N]: real processes under load, killed, cut off, frozen.
 	$(BIN)/python -m tools.chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
 vm-interpreters: venv  ## Small environments of other CPythons, in which only the VM runs.
 	$(BIN)/python -m tests.fuzz.interpreters
 

@@ -55,23 +55,7 @@ WORSE = ("twins", "disks", "restarts", "links", "mutants", "storm")
 def make_plan(seed: int, validators: int, profile: str) -> Plan:
     """Return the plan of a seed. The same arguments give the same plan."""
     rng = random.Random(f"plan/{seed}/{validators}/{profile}")
-    plan = Plan(
-        validators=validators,
-        real_keys=rng.random() < 0.02,
-        heal_at_ms=0,
-        heights=4,
-        delay_ms_max=rng.choice((5, 20, 80)),
-        loss=0,
-        repeat=0,
-        partitions=(),
-        crashes=(),
-        lost_record=None,
-        liars={},
-        idle=rng.random() < 0.05,
-        rotate=rng.random() < 0.3,
-        skew_ms=_make_skew(rng, validators),
-        ring=False,
-    )
+    plan = _make_calm(rng, validators)
     if profile == "calm":
         return plan
     plan = replace(plan, heal_at_ms=rng.randrange(2_000, 9_000))
@@ -114,6 +98,27 @@ def make_plan(seed: int, validators: int, profile: str) -> Plan:
             liars={liar: tuple(rng.sample(LIARS, rng.choice((1, 1, 2)))) for liar in sorted(liars)},
         )
     return plan
+
+
+def _make_calm(rng: random.Random, validators: int) -> Plan:
+    """Nothing goes wrong but delays and clocks."""
+    return Plan(
+        validators=validators,
+        real_keys=rng.random() < 0.02,
+        heal_at_ms=0,
+        heights=4,
+        delay_ms_max=rng.choice((5, 20, 80)),
+        loss=0,
+        repeat=0,
+        partitions=(),
+        crashes=(),
+        lost_record=None,
+        liars={},
+        idle=rng.random() < 0.05,
+        rotate=rng.random() < 0.3,
+        skew_ms=_make_skew(rng, validators),
+        ring=False,
+    )
 
 
 def _make_splits(rng: random.Random, plan: Plan, faulty: int) -> Plan:

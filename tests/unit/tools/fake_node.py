@@ -139,7 +139,11 @@ def make_status(**changes: Any) -> dict[str, Any]:
         "stateRoot": "0x" + "22" * 32,
         "timeMs": 1,
         "syncing": False,
-        "params": {"transaction_window_blocks": 1000, "transaction_gas_max": 5_000_000},
+        "params": {
+            "transaction_window_blocks": 1000,
+            "transaction_gas_max": 5_000_000,
+            "epoch_blocks": 1000,
+        },
         **changes,
     }
 

@@ -7,8 +7,6 @@ then consensus from what the log says. No tasks are started.
 
 from __future__ import annotations
 
-import random
-import secrets
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -25,6 +23,7 @@ from node.committer import Committer
 from node.config import NodeConfig
 from node.driver import Driver
 from node.execution import ExecutionWorker, apply_genesis
+from node.host import REAL_HOST, Host
 from node.indexer import Indexer
 from node.indexes import Indexes
 from node.journal import SIGNER_FILE, Journal
@@ -102,34 +101,44 @@ class _Stores:
 
 
 def open_parts(
-    config: NodeConfig, genesis: Genesis, key: PrivateKey, versions: Versions = SUPPORTED
+    config: NodeConfig,
+    genesis: Genesis,
+    key: PrivateKey,
+    versions: Versions = SUPPORTED,
+    host: Host = REAL_HOST,
 ) -> Parts:
-    """Open the home folder's stores and build the node on them.
+    """Open the home folder's stores on ``host`` and build the node on them.
 
     ``versions`` are those that this program can run. Raises storage errors, GenesisError,
     ConsensusError, VersionError; nothing stays open then.
     """
     with ExitStack() as stack:
-        parts = _build(config, genesis, key, versions, stack)
+        parts = _build(config, genesis, key, versions, host, stack)
         stack.pop_all()
     return parts
 
 
 def _open_stores(
-    config: NodeConfig, genesis: Genesis, key: PrivateKey, metrics: Metrics, stack: ExitStack
+    config: NodeConfig,
+    genesis: Genesis,
+    key: PrivateKey,
+    metrics: Metrics,
+    host: Host,
+    stack: ExitStack,
 ) -> _Stores:
     chain_id = compute_chain_id(genesis)
-    data, signer = config.data_path, config.signer_path
-    is_empty = not (data / CHAIN_FOLDER).exists() and not (signer / SIGNER_FILE).exists()
+    data, signer, files = config.data_path, config.signer_path, host.files
+    is_empty = not files.exists(data / CHAIN_FOLDER) and not files.exists(signer / SIGNER_FILE)
     is_first_start = is_empty and not config.node.key_used_before
-    data.mkdir(parents=True, exist_ok=True)
-    journal = Journal.open(data, signer, is_first_start=is_first_start)
+    files.make_folder(data)
+    journal = Journal.open(data, signer, is_first_start=is_first_start, files=files)
     stack.callback(journal.close)
-    chain = stack.enter_context(ChainStore.open(data / CHAIN_FOLDER, chain_id))
+    target = host.open_store(data / CHAIN_FOLDER)
+    chain = stack.enter_context(ChainStore.open(target, chain_id))
     cache = FileCodeCache.open(data / CODE_FOLDER, key.seed)
     machine = Machine(genesis.params.vm_version, LinkOptions(cache=cache))
     apply_genesis(chain, machine, genesis)
-    index = Indexes(data / INDEX_FOLDER, chain_id, metrics)
+    index = Indexes(data / INDEX_FOLDER, chain_id, metrics, host.open_store)
     stack.callback(index.close)
     state = CommittedState.open(chain, journal)
     stack.callback(state.close)
@@ -165,19 +174,24 @@ def _make_pool(
 
 
 def _build(
-    config: NodeConfig, genesis: Genesis, key: PrivateKey, versions: Versions, stack: ExitStack
+    config: NodeConfig,
+    genesis: Genesis,
+    key: PrivateKey,
+    versions: Versions,
+    host: Host,
+    stack: ExitStack,
 ) -> Parts:
     resources = ExitStack()
     stack.callback(resources.close)
-    chain_id, clock, metrics = compute_chain_id(genesis), Clock(), Metrics()
-    rng = random.Random(secrets.randbits(64))
+    chain_id, clock, metrics = compute_chain_id(genesis), host.make_clock(), Metrics()
+    rng = host.make_rng()
     check_versions(genesis.params, 1, versions)
-    stores = _open_stores(config, genesis, key, metrics, resources)
+    stores = _open_stores(config, genesis, key, metrics, host, resources)
     state, journal = stores.state, stores.journal
     check_versions(state.params, state.height + 1, versions)
     pool = _make_pool(config, chain_id, state, metrics, resources)
     registry = Registry(key.public_key, config.peers)
-    network = _make_network(config, chain_id, key, state, clock, registry)
+    network = _make_network(config, chain_id, key, state, clock, registry, host)
     links = Links(network, Gossip(key.public_key, rng), metrics, clock.monotonic_s)
     peers = _Peers(network, links)
     bodies = Bodies(chain_id, pool.mempool, pool.admission, state, links.requests, peers, rng)
@@ -260,6 +274,7 @@ def _make_network(
     state: CommittedState,
     clock: Clock,
     registry: Registry,
+    host: Host,
 ) -> Network:
     return Network(
         key,
@@ -269,6 +284,8 @@ def _make_network(
         is_validator=state.validators.get_index(key.public_key) is not None,
         get_height=lambda: state.height,
         clock=clock.monotonic_s,
+        rng=host.make_rng(),
+        make_carrier=host.make_carrier,
     )
 
 

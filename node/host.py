@@ -14,9 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from node.clock import Clock
+from node.codecache import FileCodeCache
 from p2p.carrier import MakeCarrier
 from storage.engine import KeyValueStore
 from storage.files import DISK_FILES, Files
+from vm.machine import Machine
+from vm.specialise import LinkOptions
+from vm.stored import CodeCache
 
 
 def _open_folder(folder: Path) -> KeyValueStore | Path:
@@ -39,6 +43,11 @@ class Host:
     """Not for secrets: whom to ask first, and how long to wait."""
     make_carrier: MakeCarrier | None = None
     """Carries the node's links; None for TCP and TLS."""
+    open_code_cache: Callable[[Path, bytes], CodeCache | None] = FileCodeCache.open
+    """Where compiled code is kept, from a folder and the node's secret."""
+    make_machine: Callable[[int, LinkOptions], Machine] = Machine
+    """Returns what executes blocks under a version of the VM; one that several nodes of one
+    process share spares compiling the contracts again."""
 
 
 REAL_HOST = Host()

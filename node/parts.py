@@ -17,7 +17,6 @@ from consensus.replica import Replica, ReplicaConfig
 from node.admission import Admission
 from node.bodies import Bodies
 from node.clock import Clock
-from node.codecache import FileCodeCache
 from node.committed import CommittedState
 from node.committer import Committer
 from node.config import NodeConfig
@@ -46,7 +45,6 @@ from primitives.hashing import Address, Hash
 from primitives.keys import PrivateKey
 from storage.chain import ChainStore
 from vm import engine_view
-from vm.machine import Machine
 from vm.specialise import LinkOptions
 
 CHAIN_FOLDER = "chain"
@@ -135,8 +133,8 @@ def _open_stores(
     stack.callback(journal.close)
     target = host.open_store(data / CHAIN_FOLDER)
     chain = stack.enter_context(ChainStore.open(target, chain_id))
-    cache = FileCodeCache.open(data / CODE_FOLDER, key.seed)
-    machine = Machine(genesis.params.vm_version, LinkOptions(cache=cache))
+    cache = host.open_code_cache(data / CODE_FOLDER, key.seed)
+    machine = host.make_machine(genesis.params.vm_version, LinkOptions(cache=cache))
     apply_genesis(chain, machine, genesis)
     index = Indexes(data / INDEX_FOLDER, chain_id, metrics, host.open_store)
     stack.callback(index.close)

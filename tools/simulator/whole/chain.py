@@ -13,6 +13,8 @@ from primitives.params import ChainParams, compute_epoch
 from primitives.validators import Validator, ValidatorSet
 from tools.genesis_files import build_development_genesis
 from vm.genesis_builder import build_development_consortium, derive_development_key
+from vm.machine import Machine
+from vm.specialise import LinkOptions
 
 START_MS = 1_700_000_000_000
 PARAMS = ChainParams(
@@ -49,6 +51,12 @@ def make_genesis(validators: int) -> Genesis:
     return build_development_genesis(
         "simulated", START_MS, ValidatorSet(members), build_development_consortium(), PARAMS
     )
+
+
+@cache
+def make_machine(version: int, _options: LinkOptions) -> Machine:
+    """Return the machine that all nodes share: what it does depends on its arguments alone."""
+    return Machine(version)
 
 
 def check_certificate(certificate: Certificate, chain_id: Hash, validators: ValidatorSet) -> None:

@@ -29,7 +29,7 @@ from primitives.genesis import Genesis
 from storage.engine import KeyValueStore
 from storage.errors import StorageError
 from storage.signer import SignerRecordFile
-from tools.simulator.whole.chain import START_MS, make_key, make_shown_certificate
+from tools.simulator.whole.chain import START_MS, make_key, make_machine, make_shown_certificate
 from tools.simulator.whole.disk import Disk, MadeFiles
 from tools.simulator.whole.life import Life
 from tools.simulator.whole.loop import VirtualLoop
@@ -289,6 +289,8 @@ class Machine:
             make_carrier=lambda make_link: MadeCarrier(
                 world.network, life, make_shown_certificate(self.index), make_link
             ),
+            open_code_cache=lambda folder, seed: None,
+            make_machine=make_machine,
         )
 
     def _open_store(self, folder: Path, life: Life) -> KeyValueStore:

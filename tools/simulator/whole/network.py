@@ -60,6 +60,7 @@ class End(asyncio.Transport):
         self._is_paused = False
         self._received: list[bytes] = []
         self._arrives_at = 0.0
+        self._control_at = 0.0
         self.held: list[Frame] = []
 
     # -- what a Link asks of its transport
@@ -103,10 +104,16 @@ class End(asyncio.Transport):
 
     # -- what the network does with it
 
-    def reserve(self, at: float, in_order: bool) -> float:
-        """Return when a frame arrives that would by itself arrive at ``at``."""
+    def reserve(self, at: float, in_order: bool, is_control: bool = False) -> float:
+        """Return when a frame arrives that would by itself arrive at ``at``.
+
+        Nothing overtakes a control frame: what comes before HELLO is no link yet.
+        """
+        at = max(at, (self._arrives_at if in_order else self._control_at) + 1e-6)
         if in_order:
-            at = self._arrives_at = max(at, self._arrives_at + 1e-6)
+            self._arrives_at = at
+        if is_control:
+            self._control_at = at
         return at
 
     def start_carrying(self, size: int) -> None:
@@ -236,12 +243,12 @@ class MadeNetwork:
         fate = self.weather.draw(source, target, frame.kind, end.rng)
         for number, delay_s in enumerate(fate.delays_s):
             is_first = number == 0
-            in_order = is_first and (fate.in_order or frame.kind in CONTROL_KINDS)
+            is_control = frame.kind in CONTROL_KINDS
+            in_order = is_first and (fate.in_order or is_control)
             size = len(frame.payload) if is_first else 0
             end.start_carrying(size)
-            loop.call_at(
-                end.reserve(loop.time() + delay_s, in_order), self._arrive, end, frame, size
-            )
+            at = end.reserve(loop.time() + delay_s, in_order, is_control)
+            loop.call_at(at, self._arrive, end, frame, size)
 
     def _arrive(self, end: End, frame: Frame, size: int) -> None:
         other = end.other

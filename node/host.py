@@ -43,7 +43,7 @@ class Host:
     """Not for secrets: whom to ask first, and how long to wait."""
     make_carrier: MakeCarrier | None = None
     """Carries the node's links; None for TCP and TLS."""
-    open_code_cache: Callable[[Path, bytes], CodeCache | None] = FileCodeCache.open
+    open_code_cache: Callable[[Path, bytes], CodeCache] = FileCodeCache.open
     """Where compiled code is kept, from a folder and the node's secret."""
     make_machine: Callable[[int, LinkOptions], Machine] = Machine
     """Returns what executes blocks under a version of the VM; one that several nodes of one

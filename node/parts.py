@@ -7,7 +7,7 @@ then consensus from what the log says. No tasks are started.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -45,7 +45,8 @@ from primitives.hashing import Address, Hash
 from primitives.keys import PrivateKey
 from storage.chain import ChainStore
 from vm import engine_view
-from vm.specialise import LinkOptions
+from vm.machine import Machine
+from vm.specialise import LINK_OPTIONS, LinkOptions
 
 CHAIN_FOLDER = "chain"
 INDEX_FOLDER = "index"
@@ -78,6 +79,8 @@ class Parts:
     indexer: Indexer
     serving: Serving
     recovered: Recovered
+    make_machine: Callable[[int], Machine]
+    """Views have one of their own: they must not hold up the execution of blocks."""
     versions: Versions
     readers: ThreadPoolExecutor
     """Threads that read the stores for peers and clients; ended before the stores close
@@ -229,6 +232,7 @@ def _build(
         indexer=indexer,
         serving=serving,
         recovered=recovered,
+        make_machine=lambda version: host.make_machine(version, LINK_OPTIONS),
         versions=versions,
         readers=pool.readers,
         resources=resources,

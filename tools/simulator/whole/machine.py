@@ -36,6 +36,7 @@ from tools.simulator.whole.loop import VirtualLoop
 from tools.simulator.whole.network import MadeCarrier, MadeNetwork, make_address
 from tools.simulator.whole.plan import Crash
 from tools.simulator.whole.store import MadeStore, StoreImage
+from vm.stored import NoCache
 
 HOME = Path("/simulated")
 LAST_TASK_S = 30.0
@@ -289,7 +290,7 @@ class Machine:
             make_carrier=lambda make_link: MadeCarrier(
                 world.network, life, make_shown_certificate(self.index), make_link
             ),
-            open_code_cache=lambda folder, seed: None,
+            open_code_cache=lambda folder, seed: NoCache(),
             make_machine=make_machine,
         )
 

@@ -145,6 +145,15 @@ class Journal:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._thread, self._write, records, height, last)
 
+    def catch_up_signer(self, last: LastSigned) -> None:
+        """Bring the last-signed record up to the vote log, before its votes are repeated.
+
+        A crash between the two leaves the record a step behind; were the log lost after
+        that vote was heard, nothing would keep us from voting otherwise.
+        """
+        if self._signer is not None and last.place > self._signer.record.place:
+            self._signer.advance(_make_record(last))
+
     async def forget_below(self, height: int) -> None:
         """Everything below ``height`` is committed: whole segments may go."""
         self._bodies_kept.clear()
@@ -184,9 +193,7 @@ class Journal:
             if self._signer is None:
                 # Consensus signs again only when it is safe: the record is lost no longer.
                 self._signer = SignerRecordFile.create(self._signer_path, self._files)
-            self._signer.advance(
-                SignerRecord(last.height, last.view, last.step, last.digest, last.signature)
-            )
+            self._signer.advance(_make_record(last))
 
     def _encode_last_signed(self) -> bytes | None:
         if self._signer is None:
@@ -195,6 +202,10 @@ class Journal:
         return LAST_SIGNED.encode(
             LastSigned(record.height, record.view, record.phase, record.digest, record.signature)
         )
+
+
+def _make_record(last: LastSigned) -> SignerRecord:
+    return SignerRecord(last.height, last.view, last.step, last.digest, last.signature)
 
 
 def _open_signer(path: Path, is_first_start: bool, files: Files) -> SignerRecordFile | None:

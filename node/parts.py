@@ -265,6 +265,7 @@ def _recover(
     for body in replayed.bodies:
         bodies.restore(body.transactions)
     recovered = recover(chain_id, tip, replayed.records, replayed.last_signed)
+    stores.journal.catch_up_signer(recovered.last)
     rules = ReplicaConfig(chain_id, key, vote_anyway=config.node.signer_record_lost)
     return Replica(rules, tip, recovered), recovered
 

@@ -42,6 +42,7 @@ class Broken:
     break_it: Callable[[Put], None]
     profile: str
     finding: str
+    first_seed: int = 1
 
 
 def send_before_persist(put: Put) -> None:
@@ -141,18 +142,6 @@ def tell_before_write(put: Put) -> None:
     put(ExecutionWorker, "commit", commit)
 
 
-def forget_bodies(put: Put) -> None:
-    """A PREPARE leaves no copy of its block: after a power cut nobody has it."""
-    honest = Journal.persist
-
-    async def persist(
-        self: Journal, effect: Persist, height: int, body: Sequence[bytes] | None
-    ) -> None:
-        await honest(self, Persist(effect.records, effect.last_signed, None), height, None)
-
-    put(Journal, "persist", persist)
-
-
 def outlive_the_node(put: Put) -> None:
     """A task takes no for an answer."""
 
@@ -178,12 +167,13 @@ def blame_for_old_blocks(put: Put) -> None:
 
 BROKEN = (
     Broken("send-before-persist", send_before_persist, "calm", "said before it was on disk"),
-    Broken("forget-words", forget_words, "crashes", "two digests at one place"),
-    Broken("import-without-proof", import_without_proof, "liar", "two results are final"),
-    Broken("keep-committed", keep_committed, "calm", ""),
-    Broken("admit-committed", admit_committed, "lossy", ""),
-    Broken("tell-before-write", tell_before_write, "restarts", ""),
-    Broken("forget-bodies", forget_bodies, "restarts", ""),
-    Broken("outlive-the-node", outlive_the_node, "calm", ""),
-    Broken("blame-for-old-blocks", blame_for_old_blocks, "liar", "an honest peer was banned"),
+    # The signer record in its file is the last guard: it refuses, and that ends the node.
+    Broken("forget-words", forget_words, "crashes", "SignerRecordError"),
+    # So does the store, which knows what a certificate certifies.
+    Broken("import-without-proof", import_without_proof, "liar", "certified block does not fit"),
+    Broken("keep-committed", keep_committed, "calm", "a transaction twice"),
+    Broken("admit-committed", admit_committed, "lossy", "a transfer failed that nobody else"),
+    Broken("tell-before-write", tell_before_write, "restarts", "no progress"),
+    Broken("outlive-the-node", outlive_the_node, "calm", "a node does not stop"),
+    Broken("blame-for-old-blocks", blame_for_old_blocks, "liar", "an honest peer was banned", 25),
 )

@@ -51,10 +51,6 @@ class StoreImage:
         self._take(rng.randint(0, len(self.waiting)))
         self.waiting.clear()
 
-    def stop(self) -> None:
-        """A clean end: everything is written."""
-        self._take(len(self.waiting))
-
     def _take(self, count: int) -> None:
         for batch in self.waiting[:count]:
             for key in batch.deletes:
@@ -80,6 +76,8 @@ class MadeStore(Closing):
         self._is_full, self._on_write = is_full, on_write
         self._memory = MemoryStore()
         self._memory.write(image.rows, sync=True)
+        for batch in image.waiting:  # of a process that ended without a power cut
+            self._memory.write(batch.puts, batch.deletes, sync=True)
 
     def get(self, key: bytes) -> bytes | None:
         return self._memory.get(key)

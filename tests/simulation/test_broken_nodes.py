@@ -15,12 +15,12 @@ def run(seed: int, profile: str) -> Result:
 
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.name)
 def test_a_broken_node_is_found(broken: Broken, monkeypatch: pytest.MonkeyPatch) -> None:
-    seed = broken.first_seed
+    seed = 1
     with monkeypatch.context() as patched:
         broken.break_it(patched.setattr)
         while not (result := run(seed, broken.profile)).violation:
             seed += 1
-            assert seed < broken.first_seed + SEEDS_MAX, "not found"
+            assert seed <= SEEDS_MAX, "not found"
     assert broken.finding in result.violation, result.violation
     # The same seed with the whole node: what was found is the fault, not the simulation.
     assert run(seed, broken.profile).violation == ""

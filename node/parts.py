@@ -113,6 +113,7 @@ def open_parts(
     ``versions`` are those that this program can run. Raises storage errors, GenesisError,
     ConsensusError, VersionError; nothing stays open then.
     """
+    check_versions(genesis.params, 1, versions)
     with ExitStack() as stack:
         parts = _build(config, genesis, key, versions, host, stack)
         stack.pop_all()
@@ -182,11 +183,9 @@ def _build(
     host: Host,
     stack: ExitStack,
 ) -> Parts:
-    resources = ExitStack()
-    stack.callback(resources.close)
+    resources = stack.enter_context(ExitStack())
     chain_id, clock, metrics = compute_chain_id(genesis), host.make_clock(), Metrics()
     rng = host.make_rng()
-    check_versions(genesis.params, 1, versions)
     stores = _open_stores(config, genesis, key, metrics, host, resources)
     state, journal = stores.state, stores.journal
     check_versions(state.params, state.height + 1, versions)
@@ -208,8 +207,7 @@ def _build(
     driver.attach(sync.on_behind)
     indexer = Indexer(stores.chain, stores.index, pool.notifier, metrics)
     resources.callback(indexer.close)
-    blocks = BlockServer(stores.chain)
-    serving = Serving(bodies, blocks, peers, pool.readers, clock.monotonic_s)
+    serving = Serving(bodies, BlockServer(stores.chain), peers, pool.readers, clock.monotonic_s)
     return Parts(
         config=config,
         genesis=genesis,

@@ -161,15 +161,7 @@ def test_a_cut_holds_back_loses_or_breaks(kind: str, arrives: bool) -> None:
 
 
 def test_frames_are_lost_repeated_and_overtaken_as_the_plan_says() -> None:
-    plan = Plan(
-        validators=3,
-        heal_at_ms=600_000,
-        clients=1,
-        delay_ms_max=100,
-        loss=20,
-        repeat=20,
-        reorder=40,
-    )
+    plan = replace(CALM, heal_at_ms=600_000, delay_ms_max=100, loss=20, repeat=20, reorder=40)
 
     async def work(pair: Pair) -> None:
         sent = [b"%03d" % number for number in range(300)]

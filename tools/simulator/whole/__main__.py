@@ -18,6 +18,7 @@ from tools.simulator.whole.world import Result, run_seed
 
 EVERY = "every"
 LINES_SHOWN = 120
+PROGRESS_SEEDS = 25
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,6 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         count = chosen.validators or (7 if seed % 8 == 7 else 4)
         result = run_seed(seed, count, profile, record=chosen.history)
         results.append(result)
+        if len(results) % PROGRESS_SEEDS == 0:
+            taken_s = time.monotonic() - started
+            print(f"{len(results)} seeds, {taken_s:.0f} s", file=sys.stderr, flush=True)
         if chosen.history:
             print("\n".join(result.history))
         if result.violation:

@@ -56,3 +56,7 @@ vm-interpreters: venv  ## Small environments of other CPythons, in which only th
 
 nightly-vmfuzz: vm-interpreters  ## Random programs on two evaluators and three CPythons: COUNT=200000 SEED=1
 	$(BIN)/python -m tests.fuzz.campaign --count $(or $(COUNT),200000) --seed $(or $(SEED),1)
+
+.PHONY: simulate-whole
+simulate-whole: venv  ## Whole nodes on virtual time; nightly: SEEDS=0..5000 (about 1.3 s of CPU each).
+	$(BIN)/python -m tools.simulator.whole --seeds $(SEEDS) $(ARGS)

@@ -21,6 +21,7 @@ from node.metrics import Metrics
 from primitives.block import Block
 from primitives.hashing import Hash
 from primitives.transaction import ReceivedTransaction, Transaction
+from storage.engine import KeyValueStore
 from storage.errors import DatabaseCorruptedError, make_io_error
 from storage.indexes import IndexStore
 
@@ -34,9 +35,16 @@ _log = logging.getLogger("carbonode.indexes")
 class Indexes:
     """See the module. ``close`` when no thread asks any more."""
 
-    def __init__(self, folder: Path, chain_id: Hash, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        chain_id: Hash,
+        metrics: Metrics,
+        open_store: Callable[[Path], KeyValueStore | Path] = lambda folder: folder,
+    ) -> None:
         """Open the indexes. Raises storage errors other than damage."""
         self._folder = folder
+        self._open_store = open_store
         self._chain_id = chain_id
         self._metrics = metrics
         self._changed = threading.Condition()
@@ -44,7 +52,7 @@ class Indexes:
         self._is_renewing = False
         self._rebuilds = 0
         try:
-            self._store = IndexStore.open(folder, chain_id)
+            self._store = IndexStore.open(open_store(folder), chain_id)
         except DatabaseCorruptedError as error:
             self._store = self._make_anew(error)
 
@@ -136,4 +144,4 @@ class Indexes:
                     item.unlink()
         except OSError as failure:
             raise make_io_error(self._folder, failure) from failure
-        return IndexStore.open(self._folder, self._chain_id)
+        return IndexStore.open(self._open_store(self._folder), self._chain_id)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from primitives.errors import CarbonodeError, CodecError
 from primitives.hashing import Hash
 from primitives.validators import VALIDATOR_SET, ValidatorSet
 from storage.errors import SignerRecordError
+from storage.files import DISK_FILES, Files, write_durably
 from storage.signer import SignerRecord, SignerRecordFile
 from storage.votelog import VoteLog
 
@@ -78,7 +78,9 @@ class Journal:
         log: VoteLog,
         signer: SignerRecordFile | None,
         signer_path: Path,
+        files: Files = DISK_FILES,
     ) -> None:
+        self._files = files
         self._data_folder = data_folder
         self._log = log
         self._signer = signer
@@ -87,7 +89,14 @@ class Journal:
         self._bodies_kept: set[Hash] = set()
 
     @classmethod
-    def open(cls, data_folder: Path, signer_folder: Path, *, is_first_start: bool) -> Journal:
+    def open(
+        cls,
+        data_folder: Path,
+        signer_folder: Path,
+        *,
+        is_first_start: bool,
+        files: Files = DISK_FILES,
+    ) -> Journal:
         """Open the vote log and the last-signed record.
 
         The record is made only at the very first start of a node; later a missing one
@@ -95,15 +104,15 @@ class Journal:
         log, with the first vote that consensus finds safe. Raises VoteLogDamagedError and
         other storage errors.
         """
-        log = VoteLog.open(data_folder / VOTE_LOG_FOLDER)
+        log = VoteLog.open(data_folder / VOTE_LOG_FOLDER, files=files)
         if log.bytes_cut:
             log_event(_log, logging.WARNING, "cut a torn vote log", bytes=log.bytes_cut)
         try:
-            signer = _open_signer(signer_folder / SIGNER_FILE, is_first_start)
+            signer = _open_signer(signer_folder / SIGNER_FILE, is_first_start, files)
         except BaseException:
             log.close()
             raise
-        return cls(data_folder, log, signer, signer_folder / SIGNER_FILE)
+        return cls(data_folder, log, signer, signer_folder / SIGNER_FILE, files)
 
     def replay(self, from_height: int) -> Replayed:
         """Return what was recorded for ``from_height`` and above."""
@@ -136,6 +145,15 @@ class Journal:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._thread, self._write, records, height, last)
 
+    def catch_up_signer(self, last: LastSigned) -> None:
+        """Bring the last-signed record up to the vote log, before its votes are repeated.
+
+        A crash between the two leaves the record a step behind; were the log lost after
+        that vote was heard, nothing would keep us from voting otherwise.
+        """
+        if self._signer is not None and last.place > self._signer.record.place:
+            self._signer.advance(_make_record(last))
+
     async def forget_below(self, height: int) -> None:
         """Everything below ``height`` is committed: whole segments may go."""
         self._bodies_kept.clear()
@@ -145,21 +163,21 @@ class Journal:
     def save_set(self, validators: ValidatorSet) -> None:
         """Keep a set that goes out of force: the tip's certificate is verified with it."""
         folder = self._data_folder / SETS_FOLDER
-        folder.mkdir(parents=True, exist_ok=True)
-        write_durably(folder / validators.hash.hex(), VALIDATOR_SET.encode(validators))
+        self._files.make_folder(folder)
+        write_durably(self._files, folder / validators.hash.hex(), VALIDATOR_SET.encode(validators))
 
     def load_set(self, set_hash: Hash) -> ValidatorSet | None:
         """Return a set kept by ``save_set``."""
         path = self._data_folder / SETS_FOLDER / set_hash.hex()
-        if not path.exists():
+        if not self._files.exists(path):
             return None
-        loaded = VALIDATOR_SET.decode(path.read_bytes())
+        loaded = VALIDATOR_SET.decode(self._files.read(path))
         return loaded if loaded.hash == set_hash else None
 
     def write_report(self, name: str, text: str) -> Path:
         """Keep a report for people; return where it is."""
         path = self._data_folder / name
-        write_durably(path, text.encode("utf-8", "replace"))
+        write_durably(self._files, path, text.encode("utf-8", "replace"))
         return path
 
     def close(self) -> None:
@@ -174,10 +192,8 @@ class Journal:
         if last is not None:
             if self._signer is None:
                 # Consensus signs again only when it is safe: the record is lost no longer.
-                self._signer = SignerRecordFile.create(self._signer_path)
-            self._signer.advance(
-                SignerRecord(last.height, last.view, last.step, last.digest, last.signature)
-            )
+                self._signer = SignerRecordFile.create(self._signer_path, self._files)
+            self._signer.advance(_make_record(last))
 
     def _encode_last_signed(self) -> bytes | None:
         if self._signer is None:
@@ -188,26 +204,15 @@ class Journal:
         )
 
 
-def write_durably(path: Path, data: bytes) -> None:
-    """Replace a file as a whole: after a crash it is the old one or the new one."""
-    temporary = path.with_name(path.name + ".new")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    descriptor = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _make_record(last: LastSigned) -> SignerRecord:
+    return SignerRecord(last.height, last.view, last.step, last.digest, last.signature)
 
 
-def _open_signer(path: Path, is_first_start: bool) -> SignerRecordFile | None:
-    if path.exists():
-        return SignerRecordFile.open(path)
+def _open_signer(path: Path, is_first_start: bool, files: Files) -> SignerRecordFile | None:
+    if files.exists(path):
+        return SignerRecordFile.open(path, files)
     if is_first_start:
-        return SignerRecordFile.create(path)
+        return SignerRecordFile.create(path, files)
     log_event(
         _log,
         logging.ERROR,

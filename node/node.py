@@ -8,13 +8,12 @@ new requests, links closed, the block being written finished, files released.
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
-import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
+from typing import Protocol
 
+from node.config import RpcSection
 from node.logs import log_event
 from node.parts import Parts
 from node.rpc.server import RpcServer
@@ -23,23 +22,44 @@ from primitives.transaction import Transaction
 
 LAG_PERIOD_S = 0.5
 SIZE_PERIOD_S = 30.0
-GC_THRESHOLDS = (50_000, 20, 50)
-"""Collections are rare and cheap after ``gc.freeze``: the node makes few cycles."""
-SWITCH_INTERVAL_S = 0.001
 
 _log = logging.getLogger("carbonode.node")
+
+
+class Door(Protocol):
+    """Where clients come in; open while it is entered."""
+
+    address: tuple[str, int]
+    admin_address: tuple[str, int]
+
+    async def __aenter__(self) -> Door: ...
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
 
 
 class Node:
     """A running node: ``async with Node(parts) as node: await node.wait()``."""
 
-    def __init__(self, parts: Parts, stopping: asyncio.Event | None = None) -> None:
-        """``stopping`` may be set by a signal before the node has started."""
+    def __init__(
+        self,
+        parts: Parts,
+        stopping: asyncio.Event | None = None,
+        make_door: Callable[[RpcService, RpcSection], Door] = RpcServer,
+    ) -> None:
+        """``stopping`` may be set by a signal before the node has started.
+
+        Clients come in by the door: over HTTP, or straight in a simulation.
+        """
         self.parts = parts
         self._stop = asyncio.Event() if stopping is None else stopping
         self._started = asyncio.Event()
         self._owner: asyncio.Task[None] | None = None
-        self.rpc = RpcServer(RpcService(parts, self.stop), parts.config.rpc)
+        self.rpc = make_door(RpcService(parts, self.stop), parts.config.rpc)
 
     async def __aenter__(self) -> Node:
         """Return when the node listens; raises what kept it from starting."""
@@ -93,7 +113,6 @@ class Node:
                     )
                 ]
                 self._log_start()
-                _settle_interpreter()
                 self._started.set()
                 await self._stop.wait()
                 log_event(_log, logging.INFO, "stopping", height=parts.state.height)
@@ -133,9 +152,9 @@ class Node:
 
     async def _measure_lag(self) -> None:
         while True:
-            before = time.monotonic()
+            before = self.parts.clock.monotonic_s()
             await asyncio.sleep(LAG_PERIOD_S)
-            late_s = time.monotonic() - before - LAG_PERIOD_S
+            late_s = self.parts.clock.monotonic_s() - before - LAG_PERIOD_S
             self.parts.metrics.loop_lag.set(max(late_s, 0.0))
 
     async def _measure_sizes(self) -> None:
@@ -144,16 +163,3 @@ class Node:
             sizes = await loop.run_in_executor(self.parts.readers, self.parts.chain.compute_sizes)
             self.parts.metrics.database_bytes.set(sum(sizes.values()))
             await asyncio.sleep(SIZE_PERIOD_S)
-
-
-def _settle_interpreter() -> None:
-    """Set what the interpreter does beside our work (DESIGN.md, "Speed").
-
-    What exists now is taken out of garbage collection's sight. The event loop gives the
-    GIL away at each system call; it must get it back from executing contracts soon, or
-    votes wait 5 ms at every read and write.
-    """
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)

@@ -7,9 +7,7 @@ then consensus from what the log says. No tasks are started.
 
 from __future__ import annotations
 
-import random
-import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,12 +17,12 @@ from consensus.replica import Replica, ReplicaConfig
 from node.admission import Admission
 from node.bodies import Bodies
 from node.clock import Clock
-from node.codecache import FileCodeCache
 from node.committed import CommittedState
 from node.committer import Committer
 from node.config import NodeConfig
 from node.driver import Driver
 from node.execution import ExecutionWorker, apply_genesis
+from node.host import REAL_HOST, Host
 from node.indexer import Indexer
 from node.indexes import Indexes
 from node.journal import SIGNER_FILE, Journal
@@ -48,7 +46,7 @@ from primitives.keys import PrivateKey
 from storage.chain import ChainStore
 from vm import engine_view
 from vm.machine import Machine
-from vm.specialise import LinkOptions
+from vm.specialise import LINK_OPTIONS, LinkOptions
 
 CHAIN_FOLDER = "chain"
 INDEX_FOLDER = "index"
@@ -81,6 +79,8 @@ class Parts:
     indexer: Indexer
     serving: Serving
     recovered: Recovered
+    make_machine: Callable[[int], Machine]
+    """Views have one of their own: they must not hold up the execution of blocks."""
     versions: Versions
     readers: ThreadPoolExecutor
     """Threads that read the stores for peers and clients; ended before the stores close
@@ -102,34 +102,45 @@ class _Stores:
 
 
 def open_parts(
-    config: NodeConfig, genesis: Genesis, key: PrivateKey, versions: Versions = SUPPORTED
+    config: NodeConfig,
+    genesis: Genesis,
+    key: PrivateKey,
+    versions: Versions = SUPPORTED,
+    host: Host = REAL_HOST,
 ) -> Parts:
-    """Open the home folder's stores and build the node on them.
+    """Open the home folder's stores on ``host`` and build the node on them.
 
     ``versions`` are those that this program can run. Raises storage errors, GenesisError,
     ConsensusError, VersionError; nothing stays open then.
     """
+    check_versions(genesis.params, 1, versions)
     with ExitStack() as stack:
-        parts = _build(config, genesis, key, versions, stack)
+        parts = _build(config, genesis, key, versions, host, stack)
         stack.pop_all()
     return parts
 
 
 def _open_stores(
-    config: NodeConfig, genesis: Genesis, key: PrivateKey, metrics: Metrics, stack: ExitStack
+    config: NodeConfig,
+    genesis: Genesis,
+    key: PrivateKey,
+    metrics: Metrics,
+    host: Host,
+    stack: ExitStack,
 ) -> _Stores:
     chain_id = compute_chain_id(genesis)
-    data, signer = config.data_path, config.signer_path
-    is_empty = not (data / CHAIN_FOLDER).exists() and not (signer / SIGNER_FILE).exists()
+    data, signer, files = config.data_path, config.signer_path, host.files
+    is_empty = not files.exists(data / CHAIN_FOLDER) and not files.exists(signer / SIGNER_FILE)
     is_first_start = is_empty and not config.node.key_used_before
-    data.mkdir(parents=True, exist_ok=True)
-    journal = Journal.open(data, signer, is_first_start=is_first_start)
+    files.make_folder(data)
+    journal = Journal.open(data, signer, is_first_start=is_first_start, files=files)
     stack.callback(journal.close)
-    chain = stack.enter_context(ChainStore.open(data / CHAIN_FOLDER, chain_id))
-    cache = FileCodeCache.open(data / CODE_FOLDER, key.seed)
-    machine = Machine(genesis.params.vm_version, LinkOptions(cache=cache))
+    target = host.open_store(data / CHAIN_FOLDER)
+    chain = stack.enter_context(ChainStore.open(target, chain_id))
+    cache = host.open_code_cache(data / CODE_FOLDER, key.seed)
+    machine = host.make_machine(genesis.params.vm_version, LinkOptions(cache=cache))
     apply_genesis(chain, machine, genesis)
-    index = Indexes(data / INDEX_FOLDER, chain_id, metrics)
+    index = Indexes(data / INDEX_FOLDER, chain_id, metrics, host.open_store)
     stack.callback(index.close)
     state = CommittedState.open(chain, journal)
     stack.callback(state.close)
@@ -165,19 +176,22 @@ def _make_pool(
 
 
 def _build(
-    config: NodeConfig, genesis: Genesis, key: PrivateKey, versions: Versions, stack: ExitStack
+    config: NodeConfig,
+    genesis: Genesis,
+    key: PrivateKey,
+    versions: Versions,
+    host: Host,
+    stack: ExitStack,
 ) -> Parts:
-    resources = ExitStack()
-    stack.callback(resources.close)
-    chain_id, clock, metrics = compute_chain_id(genesis), Clock(), Metrics()
-    rng = random.Random(secrets.randbits(64))
-    check_versions(genesis.params, 1, versions)
-    stores = _open_stores(config, genesis, key, metrics, resources)
+    resources = stack.enter_context(ExitStack())
+    chain_id, clock, metrics = compute_chain_id(genesis), host.make_clock(), Metrics()
+    rng = host.make_rng()
+    stores = _open_stores(config, genesis, key, metrics, host, resources)
     state, journal = stores.state, stores.journal
     check_versions(state.params, state.height + 1, versions)
     pool = _make_pool(config, chain_id, state, metrics, resources)
     registry = Registry(key.public_key, config.peers)
-    network = _make_network(config, chain_id, key, state, clock, registry)
+    network = _make_network(config, chain_id, key, state, clock, registry, host)
     links = Links(network, Gossip(key.public_key, rng), metrics, clock.monotonic_s)
     peers = _Peers(network, links)
     bodies = Bodies(chain_id, pool.mempool, pool.admission, state, links.requests, peers, rng)
@@ -193,8 +207,7 @@ def _build(
     driver.attach(sync.on_behind)
     indexer = Indexer(stores.chain, stores.index, pool.notifier, metrics)
     resources.callback(indexer.close)
-    blocks = BlockServer(stores.chain)
-    serving = Serving(bodies, blocks, peers, pool.readers, clock.monotonic_s)
+    serving = Serving(bodies, BlockServer(stores.chain), peers, pool.readers, clock.monotonic_s)
     return Parts(
         config=config,
         genesis=genesis,
@@ -217,6 +230,7 @@ def _build(
         indexer=indexer,
         serving=serving,
         recovered=recovered,
+        make_machine=lambda version: host.make_machine(version, LINK_OPTIONS),
         versions=versions,
         readers=pool.readers,
         resources=resources,
@@ -249,6 +263,7 @@ def _recover(
     for body in replayed.bodies:
         bodies.restore(body.transactions)
     recovered = recover(chain_id, tip, replayed.records, replayed.last_signed)
+    stores.journal.catch_up_signer(recovered.last)
     rules = ReplicaConfig(chain_id, key, vote_anyway=config.node.signer_record_lost)
     return Replica(rules, tip, recovered), recovered
 
@@ -260,6 +275,7 @@ def _make_network(
     state: CommittedState,
     clock: Clock,
     registry: Registry,
+    host: Host,
 ) -> Network:
     return Network(
         key,
@@ -269,6 +285,8 @@ def _make_network(
         is_validator=state.validators.get_index(key.public_key) is not None,
         get_height=lambda: state.height,
         clock=clock.monotonic_s,
+        rng=host.make_rng(),
+        make_carrier=host.make_carrier,
     )
 
 

@@ -50,6 +50,11 @@ class PeerRequests:
         self._open: dict[int, _Open] = {}
         self._next_id = 1
 
+    @property
+    def waiting(self) -> int:
+        """Questions without an answer yet."""
+        return len(self._open)
+
     async def ask(
         self, peer: Address, kind: FrameKind, body: bytes, answer_kind: FrameKind, timeout_s: float
     ) -> bytes | None:

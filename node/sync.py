@@ -59,6 +59,7 @@ _log = logging.getLogger("carbonode.sync")
 @dataclass(frozen=True, slots=True)
 class _Served:
     peer: Address
+    first: int
     blocks: tuple[CertifiedBlock, ...]
 
 
@@ -240,7 +241,7 @@ class Sync:
             return None
         if decoded.height != first or not decoded.blocks or len(decoded.blocks) > count:
             return None
-        return _Served(peer, decoded.blocks)
+        return _Served(peer, first, decoded.blocks)
 
     def _order_peers(self) -> list[Address]:
         """Return the peers, the one that told us of the height first, the rest shuffled."""
@@ -255,8 +256,12 @@ class Sync:
         """Verify and import blocks in order; False when the first one is bad already."""
         has_progress = False
         loop = asyncio.get_running_loop()
-        for item in served.blocks:
+        for height, item in enumerate(served.blocks, served.first):
             tip = self._state.tip
+            if height <= tip.height:
+                # Consensus committed it while the answer travelled: old, not bad.
+                has_progress = True
+                continue
             try:
                 fetched = await loop.run_in_executor(
                     self._importer.readers, verify_fetched, item, self._chain_id, tip

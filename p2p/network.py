@@ -12,18 +12,17 @@ import asyncio
 import logging
 import random
 import secrets
-import ssl
 import time
 from collections.abc import Callable, Collection, Sequence
 from types import TracebackType
 from typing import Final, Protocol
 
+from p2p.carrier import Carrier, MakeCarrier, TlsCarrier
 from p2p.dialler import Dialler
 from p2p.errors import FrameError, NetworkError
 from p2p.frames import CONTROL_KINDS, Frame, FrameKind, encode_frame
 from p2p.hello import PROTOCOL_VERSION, SESSION_BYTES, Hello
 from p2p.limits import NetworkLimits
-from p2p.listener import Listener
 from p2p.peers import (
     BanPolicy,
     Offence,
@@ -33,8 +32,8 @@ from p2p.peers import (
     PeerTable,
     is_dialler_kept,
 )
-from p2p.tls import TlsContexts, check_peer_address, make_contexts
-from p2p.transport import DUPLICATE, REPLACED, Link, dial
+from p2p.tls import check_peer_address
+from p2p.transport import DUPLICATE, REPLACED, Link
 from primitives.hashing import Address, Hash
 from primitives.keys import PrivateKey
 
@@ -75,10 +74,12 @@ class Network:
         bans: BanPolicy = DEFAULT_BANS,
         clock: Callable[[], float] = time.monotonic,
         rng: random.Random | None = None,
+        make_carrier: MakeCarrier | None = None,
     ) -> None:
         """Raises PeerAddressError for a malformed entry of ``peers``; does no I/O.
 
         ``advertise`` is the ``host:port`` told to peers; by default the listening one.
+        ``make_carrier`` replaces TCP and TLS.
         """
         self._identity = identity
         self._listen = listen
@@ -88,16 +89,15 @@ class Network:
         self._advertise = advertise
         self._limits = limits
         self._clock = clock
-        self._session = secrets.token_bytes(SESSION_BYTES)
+        rng = rng if rng is not None else random.Random(secrets.randbits(64))
+        self._session = rng.randbytes(SESSION_BYTES)
         self._table = PeerTable(identity.public_key, limits.peers_max, bans)
         for address in peers:
             check_peer_address(address)
             self._table.add(address, clock())
         self._handler: NetworkHandler | None = None
-        self._contexts: TlsContexts | None = None
         self._links: dict[Address, Link] = {}
-        self._open: set[Link] = set()
-        rng = rng if rng is not None else random.Random(secrets.randbits(64))
+        self._open: dict[Link, None] = {}
         self._dialler = Dialler(
             identity.public_key, limits, clock, rng, self._connect, self._links.__contains__
         )
@@ -105,7 +105,10 @@ class Network:
         self._root: list[asyncio.Task[None]] = []
         self._bound: tuple[str, int] | None = None
         self._closing = False
-        self._listener = Listener(*listen, limits, self._make_link, self._get_server_context, clock)
+        if make_carrier is None:
+            self._carrier: Carrier = TlsCarrier(identity, listen, limits, self._make_link, clock)
+        else:
+            self._carrier = make_carrier(self._make_link)
         self._encoded: tuple[FrameKind, bytes, bytes] | None = None
 
     # --- life ---
@@ -120,13 +123,13 @@ class Network:
         """Listen and start dialling. Raises NetworkError when the port is taken."""
         if self._handler is None:
             raise NetworkError("attach a handler first")
-        self._contexts = make_contexts(self._identity, self._table.certificates)
-        self._bound = self._listener.open()
+        self._carrier.trust(self._table.certificates)
+        self._bound = self._carrier.open()
         tasks = asyncio.TaskGroup()
         await tasks.__aenter__()
         self._tasks = tasks
         self._root = [
-            tasks.create_task(self._listener.run()),
+            tasks.create_task(self._carrier.run()),
             tasks.create_task(self._check_links()),
         ]
         for peer in self._table:
@@ -156,7 +159,7 @@ class Network:
                 link.abort("shutting-down")
             await self._tasks.__aexit__(kind, error, trace)
             # Closed by its task already, unless that was cancelled before it began.
-            self._listener.close()
+            self._carrier.close()
 
     @property
     def listening(self) -> tuple[str, int]:
@@ -173,12 +176,12 @@ class Network:
     @property
     def refused_connections(self) -> int:
         """Connections that were hung up on before TLS: too many from there, or in all."""
-        return self._listener.refused
+        return self._carrier.refused
 
     @property
     def failed_handshakes(self) -> int:
         """Connections of strangers, garbage or silence, since the start."""
-        return self._listener.failed_handshakes
+        return self._carrier.failed_handshakes
 
     def send(self, peer: Address, kind: FrameKind, payload: bytes) -> bool:
         """Queue a frame for ``peer``. False: no link, or the queue refused it.
@@ -219,7 +222,8 @@ class Network:
         peer = self._table.add(address, self._clock())
         if peer is None:
             return
-        self._renew_contexts()
+        if self._bound is not None:
+            self._carrier.trust(self._table.certificates)
         if self._tasks is not None and not self._closing:
             self._dialler.start(peer, self._tasks)
 
@@ -231,7 +235,8 @@ class Network:
         """Expel a node at run time: its link is closed and its key fails in the handshake."""
         if self._table.remove(peer) is None:
             return
-        self._renew_contexts()
+        if self._bound is not None:
+            self._carrier.trust(self._table.certificates)
         self._dialler.stop(peer)
         for link in [link for link in self._open if link.peer == peer]:
             self._drop(link, "expelled")
@@ -245,7 +250,7 @@ class Network:
 
     def identify(self, link: Link, certificate: bytes) -> Address | None:
         """Whose certificate this is, unless we turn the owner away at present."""
-        self._open.add(link)
+        self._open[link] = None
         key = self._table.get_key(certificate)
         peer = self._table.get(key) if key is not None else None
         if peer is None or peer.is_banned(self._clock()) or self._closing:
@@ -317,7 +322,7 @@ class Network:
 
     def on_lost(self, link: Link) -> None:
         """Account for a closed link and let its dialler go on."""
-        self._open.discard(link)
+        self._open.pop(link, None)
         key = link.expected or link.peer
         peer = self._table.get(key) if key is not None else None
         self._unlink(link)
@@ -343,18 +348,6 @@ class Network:
 
     def _make_link(self) -> Link:
         return Link(self, self._limits, self._clock)
-
-    def _get_server_context(self) -> ssl.SSLContext:
-        return self._get_contexts().server
-
-    def _get_contexts(self) -> TlsContexts:
-        assert self._contexts is not None, "entered"
-        return self._contexts
-
-    def _renew_contexts(self) -> None:
-        """A trust store cannot forget a certificate, so a change makes a new one."""
-        if self._contexts is not None:
-            self._contexts = make_contexts(self._identity, self._table.certificates)
 
     def _find_misfit(self, hello: Hello) -> str | None:
         if hello.protocol != PROTOCOL_VERSION:
@@ -406,8 +399,7 @@ class Network:
         """Dial once; returns when the link is up or has failed."""
         address = peer.address
         link = Link(self, self._limits, self._clock, expected=address.public_key)
-        context = self._get_contexts().client
-        await dial(link, address.host, address.port, context, self._limits)
+        await self._carrier.dial(link, address.host, address.port)
         await link.settled
 
     async def _check_links(self) -> None:

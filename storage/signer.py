@@ -11,7 +11,6 @@ successor nobody has heard. Source: design, consensus, "Crash recovery".
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from struct import Struct as Layout
@@ -21,15 +20,8 @@ from primitives import limits
 from primitives.codec import Bytes, Struct, Uint
 from primitives.hashing import ZERO_HASH, Hash
 from storage.closing import Closing
-from storage.errors import SignerRecordError, StorageError, make_io_error
-from storage.files import (
-    lock_file,
-    make_folder,
-    open_file,
-    sync_data,
-    sync_folder,
-    write_all,
-)
+from storage.errors import SignerRecordError, StorageError
+from storage.files import DISK_FILES, File, Files, write_durably
 
 SLOT_STRIDE_BYTES = 4096
 """The slots are on different pages and sectors: one torn write cannot reach both."""
@@ -77,56 +69,44 @@ NOTHING_SIGNED = SignerRecord(0, 0, 0, ZERO_HASH, bytes(limits.SIGNATURE_BYTES))
 class SignerRecordFile(Closing):
     """The record in its file. One process has it; use ``create`` or ``open``."""
 
-    def __init__(self, path: Path, descriptor: int) -> None:
+    def __init__(self, path: Path, file: File) -> None:
         self._path = path
-        self._descriptor = descriptor
+        self._file = file
         self._sequence = 0
         self._record = NOTHING_SIGNED
         self._failure: str | None = None
 
     @classmethod
-    def create(cls, path: Path) -> SignerRecordFile:
+    def create(cls, path: Path, files: Files = DISK_FILES) -> SignerRecordFile:
         """Make the file for a validator that has signed nothing, durably, and open it.
 
         Raises SignerRecordError 'signer-record-exists' when there is one already.
         """
-        if path.exists():
+        if files.exists(path):
             raise SignerRecordError(
                 "there is a signer record already", code="signer-record-exists", path=str(path)
             )
-        make_folder(path.parent)
-        fresh = path.with_name(path.name + ".new")
-        descriptor = open_file(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
-        try:
-            content = _encode_slot(0, NOTHING_SIGNED).ljust(FILE_BYTES, b"\0")
-            write_all(descriptor, content, 0, fresh)
-            sync_data(descriptor, fresh)
-        finally:
-            os.close(descriptor)
-        try:
-            fresh.rename(path)
-        except OSError as error:
-            raise make_io_error(path, error) from error
-        sync_folder(path.parent)
-        return cls.open(path)
+        files.make_folder(path.parent)
+        write_durably(files, path, _encode_slot(0, NOTHING_SIGNED).ljust(FILE_BYTES, b"\0"))
+        return cls.open(path, files)
 
     @classmethod
-    def open(cls, path: Path) -> SignerRecordFile:
+    def open(cls, path: Path, files: Files = DISK_FILES) -> SignerRecordFile:
         """Open the record.
 
         Raises SignerRecordError 'signer-record-missing' (a validator without it may
         only watch) or 'signer-record-damaged', DatabaseLockedError, StorageError.
         """
-        if not path.exists():
+        if not files.exists(path):
             raise SignerRecordError(
                 "the signer record is missing; without it this validator may only watch",
                 code="signer-record-missing",
                 path=str(path),
             )
-        descriptor = open_file(path, os.O_RDWR)
-        opened = cls(path, descriptor)
+        file = files.open(path)
+        opened = cls(path, file)
         try:
-            lock_file(descriptor, path)
+            file.lock()
             opened._load()
         except BaseException:
             opened.close()
@@ -157,8 +137,8 @@ class SignerRecordFile(Closing):
         slot = _encode_slot(self._sequence + 1, record)
         offset = ((self._sequence + 1) % 2) * SLOT_STRIDE_BYTES
         try:
-            write_all(self._descriptor, slot, offset, self._path)
-            sync_data(self._descriptor, self._path)
+            self._file.write(slot, offset)
+            self._file.sync()
         except StorageError:
             # Whether the slot is on disk is not known: sign nothing more until a restart.
             self._failure = _FAILED
@@ -168,16 +148,11 @@ class SignerRecordFile(Closing):
 
     def close(self) -> None:
         """Release the file. Closing twice is harmless."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-        self._descriptor = -1
+        self._file.close()
         self._failure = "the signer record is closed"
 
     def _load(self) -> None:
-        try:
-            data = os.pread(self._descriptor, FILE_BYTES + 1, 0)
-        except OSError as error:
-            raise make_io_error(self._path, error) from error
+        data = self._file.read()
         slots = [_decode_slot(data[:SLOT_STRIDE_BYTES]), _decode_slot(data[SLOT_STRIDE_BYTES:])]
         sound = [slot for slot in slots if slot is not None]
         if len(data) != FILE_BYTES or not sound:

@@ -16,15 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from storage.closing import Closing
-from storage.errors import StorageError, VoteLogDamagedError, make_io_error
-from storage.files import (
-    lock_file,
-    make_folder,
-    open_file,
-    sync_data,
-    sync_folder,
-    write_all,
-)
+from storage.errors import StorageError, VoteLogDamagedError
+from storage.files import DISK_FILES, File, Files
 from storage.voteframes import (
     SALT_BYTES,
     SEGMENT_HEADER_BYTES,
@@ -50,29 +43,35 @@ class _SegmentFile:
 class VoteLog(Closing):
     """Segments of one folder. One owner appends; construction does no I/O: use ``open``."""
 
-    def __init__(self, folder: Path, lock: int, segment_bytes: int) -> None:
+    def __init__(self, folder: Path, lock: File, segment_bytes: int, files: Files) -> None:
         self._folder = folder
         self._lock = lock
+        self._files = files
         self._segment_bytes = segment_bytes
         self._segments: list[_SegmentFile] = []
-        self._descriptor = -1
+        self._file: File | None = None
         self._salt = b""
         self._height = 0
         self._failure: str | None = None
         self._bytes_cut = 0
 
     @classmethod
-    def open(cls, folder: Path, *, segment_bytes: int = SEGMENT_BYTES_DEFAULT) -> VoteLog:
+    def open(
+        cls,
+        folder: Path,
+        *,
+        segment_bytes: int = SEGMENT_BYTES_DEFAULT,
+        files: Files = DISK_FILES,
+    ) -> VoteLog:
         """Open or make the log in ``folder``; check all of it and cut a torn tail.
 
         Raises VoteLogDamagedError, DatabaseLockedError, DiskFullError, StorageError.
         """
-        make_folder(folder)
-        lock_path = folder / "LOCK"
-        lock = open_file(lock_path, os.O_RDWR | os.O_CREAT)
-        log = cls(folder, lock, segment_bytes)
+        files.make_folder(folder)
+        lock = files.open(folder / "LOCK", make=True)
+        log = cls(folder, lock, segment_bytes, files)
         try:
-            lock_file(lock, lock_path)
+            lock.lock()
             log._load()
         except BaseException:
             log.close()
@@ -103,15 +102,15 @@ class VoteLog(Closing):
         self._height = self._height if height is None else height
         if self._segments[-1].size >= self._segment_bytes:
             self._start_segment(self._segments[-1].number + 1)
-        segment = self._segments[-1]
+        segment, file = self._segments[-1], self._get_file()
         frame = encode_frame(records, self._height, self._salt)
         try:
-            write_all(self._descriptor, frame, segment.size, segment.path)
+            file.write(frame, segment.size)
         except StorageError:
             self._undo_write(segment)
             raise
         try:
-            sync_data(self._descriptor, segment.path)
+            file.sync()
         except StorageError:
             self._failure = "a sync of the vote log failed; restart the node on a sound disk"
             raise
@@ -124,7 +123,7 @@ class VoteLog(Closing):
         Older records may still be on disk; whoever replays may filter once more.
         """
         for segment in list(self._segments):
-            data = _read(segment.path)[: segment.size]
+            data = self._files.read(segment.path)[: segment.size]
             salt = decode_salt(data)
             if salt is None:
                 raise _make_damage_error(segment.path, 0)
@@ -141,24 +140,19 @@ class VoteLog(Closing):
         self._height = max(self._height, height)
         kept = list(self._segments)
         while len(kept) > 1 and kept[0].height_max < height:
-            gone = kept.pop(0)
-            try:
-                gone.path.unlink()
-            except OSError as error:
-                raise make_io_error(gone.path, error) from error
+            self._files.remove(kept.pop(0).path)
             self._segments = list(kept)
 
     def close(self) -> None:
         """Release the folder. Closing twice is harmless."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-        if self._lock >= 0:
-            os.close(self._lock)
-        self._descriptor = self._lock = -1
+        if self._file is not None:
+            self._file.close()
+        self._lock.close()
+        self._file = None
         self._failure = "the vote log is closed"
 
     def _load(self) -> None:
-        paths = sorted(self._folder.glob("votes-*.log"))
+        paths = self._files.list(self._folder, "votes-*.log")
         numbers = [_get_number(path) for path in paths]
         if numbers and numbers != list(range(numbers[0], numbers[0] + len(numbers))):
             raise VoteLogDamagedError(
@@ -167,19 +161,19 @@ class VoteLog(Closing):
         for path, number in zip(paths, numbers, strict=True):
             self._load_segment(path, number, is_last=path is paths[-1])
         if self._segments:
-            self._descriptor = open_file(self._segments[-1].path, os.O_RDWR)
+            self._file = self._files.open(self._segments[-1].path)
             self._cut_tail()
         else:
             self._start_segment(numbers[-1] + 1 if numbers else 1)
 
     def _load_segment(self, path: Path, number: int, *, is_last: bool) -> None:
-        data = _read(path)
+        data = self._files.read(path)
         salt = decode_salt(data)
         if salt is None:
             # A crash while the file was made: its header was not synced, so no frame was.
             if not is_last or len(data) > SEGMENT_HEADER_BYTES:
                 raise _make_damage_error(path, 0)
-            _remove(path)
+            self._files.remove(path)
             self._bytes_cut += len(data)
             return
         found = decode_segment(data, salt)
@@ -191,39 +185,40 @@ class VoteLog(Closing):
         self._segments.append(_SegmentFile(number, path, height_max, found.end))
 
     def _cut_tail(self) -> None:
-        segment = self._segments[-1]
-        try:
-            surplus = os.fstat(self._descriptor).st_size - segment.size
-            if surplus > 0:
-                os.ftruncate(self._descriptor, segment.size)
-                os.fsync(self._descriptor)
-                self._bytes_cut += surplus
-        except OSError as error:
-            raise make_io_error(segment.path, error) from error
+        segment, file = self._segments[-1], self._get_file()
+        surplus = len(self._files.read(segment.path)) - segment.size
+        if surplus > 0:
+            file.truncate(segment.size)
+            file.sync()
+            self._bytes_cut += surplus
 
     def _start_segment(self, number: int) -> None:
         path = self._folder / f"votes-{number:016d}.log"
         salt = os.urandom(SALT_BYTES)
         header = encode_segment_header(salt)
-        descriptor = open_file(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+        file = self._files.open(path, make=True, empty=True)
         try:
-            write_all(descriptor, header, 0, path)
-            sync_data(descriptor, path)
-            sync_folder(self._folder)
+            file.write(header, 0)
+            file.sync()
+            self._files.sync_folder(self._folder)
         except StorageError:
-            os.close(descriptor)
-            _remove(path)
+            file.close()
+            self._files.remove(path)
             raise
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-        self._descriptor, self._salt = descriptor, salt
+        if self._file is not None:
+            self._file.close()
+        self._file, self._salt = file, salt
         self._segments.append(_SegmentFile(number, path, 0, len(header)))
+
+    def _get_file(self) -> File:
+        assert self._file is not None, "open"
+        return self._file
 
     def _undo_write(self, segment: _SegmentFile) -> None:
         """Take half a frame away again, so that the next append follows a whole one."""
         try:
-            os.ftruncate(self._descriptor, segment.size)
-        except OSError:
+            self._get_file().truncate(segment.size)
+        except StorageError:
             self._failure = "half a frame could not be taken back; restart the node"
 
 
@@ -236,20 +231,6 @@ def _get_number(path: Path) -> int:
 
 def _get_height_max(frames: Sequence[Frame]) -> int:
     return max((frame.height for frame in frames), default=0)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise make_io_error(path, error) from error
-
-
-def _remove(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise make_io_error(path, error) from error
 
 
 def _make_damage_error(path: Path, offset: int) -> VoteLogDamagedError:

@@ -33,7 +33,11 @@ class RpcService:
         self.readers = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="rpc-readers")
         self.blocks = BlockReader(parts.chain, parts.notifier, self.readers)
         self.views = Views(
-            parts.chain, parts.state, parts.chain_id, parts.config.workers.view_threads
+            parts.chain,
+            parts.state,
+            parts.chain_id,
+            parts.config.workers.view_threads,
+            parts.make_machine,
         )
         self.clients = ClientTable(
             Rates(

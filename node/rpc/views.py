@@ -38,11 +38,18 @@ _T = TypeVar("_T")
 class Views:
     """Runs views and knows ABIs. Close it to end its threads."""
 
-    def __init__(self, chain: ChainStore, state: CommittedState, chain_id: Hash, threads: int):
+    def __init__(
+        self,
+        chain: ChainStore,
+        state: CommittedState,
+        chain_id: Hash,
+        threads: int,
+        make_machine: Callable[[int], Machine],
+    ) -> None:
         self._chain = chain
         self._state = state
         self._chain_id = chain_id
-        self._machine = Machine(state.params.vm_version)
+        self._machine = make_machine(state.params.vm_version)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="views")
         self._waiting = 0
         self._abis: dict[Hash, Abi] = {}

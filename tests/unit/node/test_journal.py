@@ -8,11 +8,16 @@ from pathlib import Path
 import pytest
 
 from consensus.effects import Persist
+from consensus.messages import Vote, encode_message
+from consensus.recovery import RecordKind, encode_record
 from consensus.signing import INITIAL_LAST_SIGNED, LAST_SIGNED, LastSigned
-from node.journal import SIGNER_FILE, Journal
-from primitives.hashing import Hash
+from node.journal import SIGNER_FILE, VOTE_LOG_FOLDER, Journal
+from node.parts import open_parts
+from primitives.hashing import ZERO_HASH, Hash
 from storage.errors import StorageError
-from tests.unit.node.support import make_genesis
+from storage.signer import SignerRecordFile
+from storage.votelog import VoteLog
+from tests.unit.node.support import make_configs, make_genesis, make_validator_key
 
 BLOCK = Hash(b"b" * 32)
 
@@ -72,6 +77,19 @@ def test_a_lost_record_is_made_again_with_the_first_vote_that_is_safe(tmp_path: 
     journal = open_journal(tmp_path)
     assert journal.replay(1).last_signed == sign(9, 1)
     journal.close()
+
+
+def test_a_vote_in_the_log_alone_is_on_record_before_it_is_repeated(tmp_path: Path) -> None:
+    # Found by the simulator of whole nodes (profile restarts, seed 4): a crash between log and
+    # record, then the vote is repeated; with the log lost after that we could vote otherwise.
+    config, genesis, key = make_configs(tmp_path, 1)[0], make_genesis(1), make_validator_key(0)
+    open_parts(config, genesis, key).close()
+    vote = encode_message(Vote(1, 1, 0, BLOCK, ZERO_HASH, 0, bytes(64)))
+    with VoteLog.open(config.data_path / VOTE_LOG_FOLDER) as log:
+        log.append([b"\x01" + encode_record(RecordKind.VOTE, 1, vote)], 1)
+    open_parts(config, genesis, key).close()
+    with SignerRecordFile.open(config.signer_path / SIGNER_FILE) as file:
+        assert file.record.place == (1, 0, 1)
 
 
 def test_the_signer_never_goes_back(tmp_path: Path) -> None:

@@ -142,6 +142,24 @@ def test_a_peer_that_serves_another_block_pays_and_the_next_one_is_asked(served:
     check(served, work)
 
 
+def test_a_block_that_consensus_committed_while_it_travelled_is_old_and_nobody_pays(
+    served: Served,
+) -> None:
+    # Found by the simulator of whole nodes (profile liar, seed 7): an honest peer was banned.
+    async def work(world: World) -> None:
+        def overtake(blocks: Sequence[CertifiedBlock]) -> Sequence[CertifiedBlock]:
+            world.state.tip = served.tips[1]
+            return blocks
+
+        world.lies = dict.fromkeys(PEERS, overtake)
+        world.behind(2, TRUE)
+        await world.sync.wait_idle()
+        assert world.imported == [2]
+        assert world.reports == []
+
+    check(served, work)
+
+
 def test_peers_without_an_answer_are_passed_over(served: Served) -> None:
     async def work(world: World) -> None:
         world.silent = {SILENT}

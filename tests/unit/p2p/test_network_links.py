@@ -8,6 +8,7 @@ import dataclasses
 import pytest
 import uvloop
 
+from p2p.carrier import TlsCarrier
 from p2p.errors import FrameError, NetworkError, PeerAddressError
 from p2p.frames import FrameKind
 from p2p.peers import Offence
@@ -154,7 +155,8 @@ def test_an_expelled_node_is_cut_off_and_an_admitted_one_comes_in() -> None:
             await one.recorder.until_up(other.key)
             await other.recorder.until_up(one.key)
             one.network.remove_peer(other.key.public_key)
-            assert one.network._get_contexts().server.cert_store_stats()["x509"] == 0
+            assert isinstance(one.network._carrier, TlsCarrier)
+            assert one.network._carrier._get_contexts().server.cert_store_stats()["x509"] == 0
             await other.recorder.until_down(one.key)
             assert one.network.connected == []
             assert not one.network.send(other.key.public_key, FrameKind.STATUS, b"")
@@ -163,7 +165,8 @@ def test_an_expelled_node_is_cut_off_and_an_admitted_one_comes_in() -> None:
                 one.network.add_peer(make_address(third.key, None))
                 await one.recorder.until_up(third.key)
             # The one that was expelled keeps dialling: its key must fail in the handshake.
-            assert one.network._get_contexts().server.cert_store_stats()["x509"] == 1
+            assert isinstance(one.network._carrier, TlsCarrier)
+            assert one.network._carrier._get_contexts().server.cert_store_stats()["x509"] == 1
             one.network.add_peer(make_address(other.key, other))
             await one.recorder.until_up(other.key, count=2)
 

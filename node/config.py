@@ -114,6 +114,38 @@ class WorkersSection:
 
 
 @dataclass(frozen=True, slots=True)
+class SnapshotsSection:
+    """[snapshots]: the state after an epoch's end, for nodes that join; and joining so."""
+
+    make: bool = True
+    every_epochs: int = _integer(1, 1, 1_000_000)
+    pause_s: int = _integer(600, 0, 86_400 * 365)
+    """Between the end of one and the start of the next: each reads the whole state."""
+    keep: int = _integer(2, 1, 1_000)
+    serve: bool = True
+    join: bool = True
+    """Whether this node, far behind, takes a snapshot from its peers."""
+    join_blocks_min: int = _integer(500, 1, 1_000_000_000)
+    """So many blocks a snapshot must save, or they are fetched and executed instead."""
+    trust_height: int = _integer(0, 0, 1 << 53)
+    """The last height of an epoch that the operator knows to be final, with its block hash:
+    validators are followed from there. 0: from the genesis."""
+    trust_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionSection:
+    """[retention]: which blocks are kept. 0 and 0 keep all of them (an archive)."""
+
+    blocks: int = _integer(0, 0, 1 << 53)
+    """The last so many. Never fewer than the window of transactions needs."""
+    hours: int = _integer(0, 0, 24 * 365 * 100)
+    """And those younger than this."""
+    period_s: int = _integer(60, 1, 86_400)
+    """Between two looks at what may go."""
+
+
+@dataclass(frozen=True, slots=True)
 class LogSection:
     """[log]: structured lines on standard error, or in a file under the home folder."""
 
@@ -150,6 +182,8 @@ class NodeConfig:
     mempool: MempoolSection = MempoolSection()
     workers: WorkersSection = WorkersSection()
     log: LogSection = LogSection()
+    snapshots: SnapshotsSection = SnapshotsSection()
+    retention: RetentionSection = RetentionSection()
     peers: tuple[PeerSection, ...] = ()
 
     @property
@@ -165,6 +199,10 @@ class NodeConfig:
         return self.home / self.node.signer
 
     @property
+    def snapshots_path(self) -> Path:
+        return self.data_path / "snapshots"
+
+    @property
     def data_path(self) -> Path:
         return self.home / self.node.data
 
@@ -176,6 +214,8 @@ _SECTIONS: dict[str, type] = {
     "mempool": MempoolSection,
     "workers": WorkersSection,
     "log": LogSection,
+    "snapshots": SnapshotsSection,
+    "retention": RetentionSection,
 }
 _PEER_KEYS = ("name", "public_key", "host", "port", "certificate")
 _S = TypeVar("_S")
@@ -424,6 +464,15 @@ def _check_whole(config: NodeConfig) -> None:
             raise ConfigError("port out of range", peer=peer.name, port=peer.port)
     if not config.node.name or len(config.node.name) > limits.NAME_CHARACTERS_MAX:
         raise ConfigError("node.name has 1 to 64 characters", value=config.node.name)
+    trusted = config.snapshots
+    if bool(trusted.trust_height) != bool(trusted.trust_hash) or not re.fullmatch(
+        r"(0x[0-9a-f]{64})?", trusted.trust_hash
+    ):
+        raise ConfigError(
+            "snapshots.trust_height and trust_hash (0x and 64 hex digits) belong together",
+            height=trusted.trust_height,
+            hash=trusted.trust_hash[:80],
+        )
     if config.mempool.sender_transactions_max > config.mempool.transactions_max:
         raise ConfigError(
             "mempool.sender_transactions_max is above mempool.transactions_max",

@@ -26,11 +26,12 @@ from primitives.block import (
     compute_receipts_root,
 )
 from primitives.certificate import Certificate
+from primitives.epochs import EPOCH_END, EpochEnd
 from primitives.errors import CarbonodeError
 from primitives.genesis import Genesis
 from primitives.hashing import Hash, TransactionId
 from primitives.leaders import Leaders
-from primitives.params import ChainParams, compute_params_hash
+from primitives.params import ChainParams, compute_params_hash, is_epoch_end
 from primitives.validators import ValidatorSet
 from storage.chain import BlockRecord, ChainStore, GenesisRecord
 from storage.statetree import StateChange
@@ -99,6 +100,7 @@ class ExecutionWorker:
             change=executed.change,
             writes=executed.outcome.writes,
             transaction_ids=ids,
+            epoch_end=_make_epoch_end(block, certificate, executed),
         )
         await self._run(lambda: self._commit(record))
 
@@ -133,6 +135,22 @@ class ExecutionWorker:
         started = time.perf_counter()
         self._chain.commit(record)
         self._metrics.commit.observe(time.perf_counter() - started)
+
+
+def _make_epoch_end(block: Block, certificate: Certificate, executed: Executed) -> bytes | None:
+    """Return what later proves who validates next; None within an epoch."""
+    # The length of an epoch never changes, so the next parameters have it, too.
+    if not is_epoch_end(block.header.height, executed.next_params.epoch_blocks):
+        return None
+    return EPOCH_END.encode(
+        EpochEnd(
+            header=block.header,
+            result=executed.result,
+            certificate=certificate,
+            validators=executed.next_validators,
+            params=executed.next_params,
+        )
+    )
 
 
 def apply_genesis(chain: ChainStore, machine: Machine, genesis: Genesis) -> None:

@@ -55,6 +55,10 @@ class Indexer:
             if not self._is_behind():
                 return
             height = self._index.index_height + 1
+            if height < self._chain.lowest:
+                # Joined by snapshot, or pruned while the indexes were made anew.
+                self._index.skip_to(self._chain.lowest - 1)
+                continue
             recent = self._notifier.get_recent(height)
             if recent is not None:
                 self._index.apply(

@@ -80,6 +80,11 @@ class Indexes:
         except DatabaseCorruptedError as error:
             self._renew(store, error)
 
+    def skip_to(self, height: int) -> None:
+        """Go on after ``height``: the blocks up to it are not here."""
+        with self._using() as store:
+            store.skip_to(height)
+
     def search(self, query: Callable[[IndexStore], _T]) -> _T:
         """Return what a query finds. Damage that it meets is raised, and repaired."""
         try:

@@ -39,6 +39,11 @@ costs 40 us of the event loop, and an honest node passes on only what entered it
 USELESS_BURST = 10_000
 GOSSIP_TICK_S = 0.1
 
+ANSWER_KINDS = frozenset(
+    {FrameKind.BODY, FrameKind.BLOCKS, FrameKind.SNAPSHOT, FrameKind.CHUNK, FrameKind.EPOCHS}
+)
+"""Frames that answer a question of ours."""
+
 _BLAMED = frozenset(
     {RefusalReason.MALFORMED, RefusalReason.BAD_SIGNATURE, RefusalReason.WRONG_CHAIN}
 )
@@ -64,7 +69,7 @@ class ConsensusInput(Protocol):
 
 
 ServeRequest = Callable[[Address, FrameKind, bytes], None]
-"""Answers GET_BODY and GET_BLOCKS."""
+"""Answers GET_BODY, GET_BLOCKS and the questions of state sync."""
 
 
 class Links:
@@ -110,7 +115,7 @@ class Links:
         elif kind in (FrameKind.CONSENSUS, FrameKind.STATUS):
             if self._driver is not None:
                 self._driver.on_message(peer, payload, None)
-        elif kind in (FrameKind.BODY, FrameKind.BLOCKS):
+        elif kind in ANSWER_KINDS:
             self.requests.on_answer(peer, kind, payload)
         elif self._serve is not None:
             self._serve(peer, kind, payload)

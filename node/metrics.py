@@ -58,6 +58,11 @@ class Metrics:
         self.committed = self._counter("transactions_committed_total", "By outcome", "status")
         self.index_height = self._gauge("index_height", "Height of the indexes")
         self.index_rebuilds = self._counter("index_rebuilds_total", "Damaged indexes made anew")
+        self.snapshot_height = self._gauge("snapshot_height", "Height of the latest snapshot")
+        self.snapshot_seconds = self._histogram("snapshot_seconds", "Making one snapshot")
+        self.lowest_height = self._gauge("lowest_height", "Lowest height with its block")
+        self.statesync_parts = self._gauge("statesync_parts", "Parts of a snapshot taken")
+        self.statesync_parts_wanted = self._gauge("statesync_parts_wanted", "All of its parts")
         self.database_bytes = self._gauge("database_bytes", "Size of the data folder")
 
     def _add_transactions(self) -> None:

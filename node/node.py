@@ -59,6 +59,8 @@ class Node:
         self._stop = asyncio.Event() if stopping is None else stopping
         self._started = asyncio.Event()
         self._owner: asyncio.Task[None] | None = None
+        self.wants_restart = False
+        """Whether the node stopped to be opened again on a state that it joined."""
         self.rpc = make_door(RpcService(parts, self.stop), parts.config.rpc)
 
     async def __aenter__(self) -> Node:
@@ -106,8 +108,9 @@ class Node:
                         ("driver", parts.driver.run()),
                         ("links", parts.links.run()),
                         ("gossip", parts.links.run_ticks()),
-                        ("sync", parts.sync.run()),
+                        ("sync", self._synchronise()),
                         ("indexer", parts.indexer.run()),
+                        ("retention", parts.snapshots.retention.run()),
                         ("lag", self._measure_lag()),
                         ("sizes", self._measure_sizes()),
                     )
@@ -122,6 +125,15 @@ class Node:
             parts.metrics.unwatch_gc()
             parts.close()
             log_event(_log, logging.INFO, "stopped")
+
+    async def _synchronise(self) -> None:
+        """Take a snapshot where that saves much, else blocks; again when they are pruned."""
+        parts = self.parts
+        while not await parts.snapshots.statesync.run():
+            await parts.sync.run()
+        log_event(_log, logging.INFO, "starting again on the snapshot's state")
+        self.wants_restart = True
+        self.stop()
 
     def _log_start(self) -> None:
         parts = self.parts

@@ -34,6 +34,9 @@ from node.proposer import Proposer
 from node.registry import Registry
 from node.serving import Serving
 from node.signatures import SignatureVerifier
+from node.snapshotmaking import SnapshotMaker
+from node.snapshotparts import SnapshotParts, open_snapshots
+from node.statesync import StateSyncSetup
 from node.sync import BlockServer, Importer, Sync
 from node.versions import SUPPORTED, Versions, check_versions, warn_of_versions
 from p2p.frames import FrameKind
@@ -44,6 +47,7 @@ from primitives.genesis import Genesis, compute_chain_id
 from primitives.hashing import Address, Hash
 from primitives.keys import PrivateKey
 from storage.chain import ChainStore
+from storage.snapshotinstall import complete_replacement
 from vm import engine_view
 from vm.machine import Machine
 from vm.specialise import LINK_OPTIONS, LinkOptions
@@ -76,6 +80,7 @@ class Parts:
     bodies: Bodies
     driver: Driver
     sync: Sync
+    snapshots: SnapshotParts
     indexer: Indexer
     serving: Serving
     recovered: Recovered
@@ -133,6 +138,7 @@ def _open_stores(
     is_empty = not files.exists(data / CHAIN_FOLDER) and not files.exists(signer / SIGNER_FILE)
     is_first_start = is_empty and not config.node.key_used_before
     files.make_folder(data)
+    complete_replacement(data, CHAIN_FOLDER, (INDEX_FOLDER,))
     journal = Journal.open(data, signer, is_first_start=is_first_start, files=files)
     stack.callback(journal.close)
     target = host.open_store(data / CHAIN_FOLDER)
@@ -199,7 +205,8 @@ def _build(
     committer = Committer(
         state, stores.worker, journal, pool.mempool, pool.ids, pool.notifier, metrics
     )
-    committer.attach(lambda writes: _follow_state(state, writes, registry, network, versions))
+    snapshots = _open_snapshots(config, genesis, stores, (links, peers), clock, metrics, resources)
+    committer.attach(_Following(state, registry, network, versions, snapshots.maker).on_advanced)
     proposer = Proposer(pool.mempool)
     driver = Driver(replica, journal, committer, bodies, proposer, links, clock, metrics, versions)
     importer = Importer(driver.import_block, pool.notifier.wait_tip, pool.readers)
@@ -207,7 +214,8 @@ def _build(
     driver.attach(sync.on_behind)
     indexer = Indexer(stores.chain, stores.index, pool.notifier, metrics)
     resources.callback(indexer.close)
-    serving = Serving(bodies, BlockServer(stores.chain), peers, pool.readers, clock.monotonic_s)
+    blocks, others = BlockServer(stores.chain), snapshots.kinds
+    serving = Serving(bodies, blocks, peers, pool.readers, clock.monotonic_s, others)
     return Parts(
         config=config,
         genesis=genesis,
@@ -227,6 +235,7 @@ def _build(
         bodies=bodies,
         driver=driver,
         sync=sync,
+        snapshots=snapshots,
         indexer=indexer,
         serving=serving,
         recovered=recovered,
@@ -290,15 +299,39 @@ def _make_network(
     )
 
 
-def _follow_state(
-    state: CommittedState,
-    writes: Mapping[bytes, bytes | None],
-    registry: Registry,
-    network: Network,
-    versions: Versions,
-) -> None:
-    """What governance decided takes effect here as soon as it is final."""
-    registry.refresh(state.view, state.validators, network)
-    if engine_view.NEXT_PARAMS_KEY in writes:
-        coming = engine_view.get_next_params(state.view, state.params)
-        warn_of_versions(coming, state.height, versions)
+def _open_snapshots(
+    config: NodeConfig,
+    genesis: Genesis,
+    stores: _Stores,
+    asking: tuple[Links, _Peers],
+    clock: Clock,
+    metrics: Metrics,
+    stack: ExitStack,
+) -> SnapshotParts:
+    chain, state = stores.chain, stores.state
+    setup = StateSyncSetup(
+        chain.chain_id, genesis, config, lambda: state.height, stores.journal, metrics
+    )
+    links, peers = asking
+    return open_snapshots(setup, chain, (links.requests, peers), stores.index, clock, stack)
+
+
+@dataclass(frozen=True, slots=True)
+class _Following:
+    """Who follows the committed state, block by block."""
+
+    state: CommittedState
+    registry: Registry
+    network: Network
+    versions: Versions
+    maker: SnapshotMaker
+
+    def on_advanced(self, writes: Mapping[bytes, bytes | None]) -> None:
+        """What governance decided takes effect here as soon as it is final."""
+        state = self.state
+        self.registry.refresh(state.view, state.validators, self.network)
+        if engine_view.NEXT_PARAMS_KEY in writes:
+            coming = engine_view.get_next_params(state.view, state.params)
+            warn_of_versions(coming, state.height, self.versions)
+        # The store stands exactly at this tip: the next block waits for this to return.
+        self.maker.on_commit(state.tip)

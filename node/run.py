@@ -110,10 +110,14 @@ async def _run(config: NodeConfig, genesis: Genesis, key: PrivateKey) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    node = Node(open_parts(config, genesis, key), stopping)
-    async with node:
-        _settle_interpreter()
-        await node.wait()
+    while True:
+        node = Node(open_parts(config, genesis, key), stopping)
+        async with node:
+            _settle_interpreter()
+            await node.wait()
+        if not node.wants_restart:
+            return
+        stopping.clear()
 
 
 def _settle_interpreter() -> None:

@@ -1,4 +1,4 @@
-"""Answers peers' questions for block bodies and final blocks, within a budget for each.
+"""Answers peers' questions for bodies, blocks and snapshots, within a budget for each.
 
 A question has 50 bytes and its answer may have a megabyte: without a budget one hostile
 validator would have every other one read its disk and fill its links all day, and an
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
@@ -45,6 +45,10 @@ class Answers(Protocol):
         ...
 
 
+Serve = Callable[[int, bytes], bytes | None]
+"""The same as a function."""
+
+
 class Outlet(Protocol):
     """Where answers and complaints go."""
 
@@ -74,9 +78,14 @@ class Serving:
         outlet: Outlet,
         readers: ThreadPoolExecutor,
         clock: Callable[[], float],
+        others: Mapping[FrameKind, tuple[FrameKind, Serve]] | None = None,
     ) -> None:
+        """``others``: what else is read from the disk, by question, and its answer's kind."""
         self._bodies = bodies
-        self._blocks = blocks
+        self._read: dict[FrameKind, tuple[FrameKind, Serve]] = {
+            FrameKind.GET_BLOCKS: (FrameKind.BLOCKS, blocks.serve),
+            **(others or {}),
+        }
         self._outlet = outlet
         self._readers = readers
         self._clock = clock
@@ -86,7 +95,7 @@ class Serving:
     def on_question(self, peer: Address, kind: FrameKind, payload: bytes) -> None:
         """Answer at once or from a thread; say nothing when the peer's budget is spent."""
         decoded = decode_request(payload)
-        if decoded is None or kind not in (FrameKind.GET_BODY, FrameKind.GET_BLOCKS):
+        if decoded is None or (kind is not FrameKind.GET_BODY and kind not in self._read):
             self._outlet.report(peer, Offence.PROTOCOL, f"unexpected {kind.name}")
             return
         budget = self._refill(peer)
@@ -102,8 +111,9 @@ class Serving:
             self._serving += 1
             budget.serving += 1
             loop = asyncio.get_running_loop()
-            job = loop.run_in_executor(self._readers, self._blocks.serve, request_id, body)
-            job.add_done_callback(lambda done: self._on_read(peer, budget, done))
+            answer_kind, serve = self._read[kind]
+            job = loop.run_in_executor(self._readers, serve, request_id, body)
+            job.add_done_callback(lambda done: self._on_read(peer, answer_kind, budget, done))
 
     def _refill(self, peer: Address) -> _Budget:
         now_s = self._clock()
@@ -117,7 +127,13 @@ class Serving:
         budget.filled_at_s = now_s
         return budget
 
-    def _on_read(self, peer: Address, budget: _Budget, done: asyncio.Future[bytes | None]) -> None:
+    def _on_read(
+        self,
+        peer: Address,
+        kind: FrameKind,
+        budget: _Budget,
+        done: asyncio.Future[bytes | None],
+    ) -> None:
         self._serving -= 1
         budget.serving -= 1
         if done.cancelled():
@@ -125,9 +141,9 @@ class Serving:
         error = done.exception()
         if error is not None:
             # Our disk or our bug; the peer asks another, the operator must hear of it.
-            log_event(_log, logging.ERROR, "blocks cannot be read", peer=peer, error=error)
+            log_event(_log, logging.ERROR, "cannot read for a peer", peer=peer, error=error)
             return
-        self._send(peer, FrameKind.BLOCKS, done.result(), budget)
+        self._send(peer, kind, done.result(), budget)
 
     def _send(self, peer: Address, kind: FrameKind, payload: bytes | None, budget: _Budget) -> None:
         if payload is None:

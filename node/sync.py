@@ -98,6 +98,7 @@ class Sync:
         self._hints = Hints()
         self._preferred: Address | None = None
         self._source: Address | None = None
+        self._is_pruned = False
         self._wanted = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -134,13 +135,19 @@ class Sync:
         self._wanted.set()
 
     async def run(self) -> None:
-        """Fetch whenever consensus says that we are behind, until cancelled."""
+        """Fetch whenever consensus says that we are behind, until cancelled.
+
+        Returns when the next block is gone everywhere: only a snapshot helps then.
+        """
         while True:
             await self._wanted.wait()
             self._wanted.clear()
             started_at = self._state.height
             await self._wait_while_close()
+            self._is_pruned = False
             await self._fetch_to_target()
+            if self._is_pruned and self._target > self._state.height:
+                return
             self._target = 0  # at once: what is told from here on is fetched in the next turn
             await self._follow_hints()
             if self._state.height > started_at:
@@ -239,6 +246,9 @@ class Sync:
         except CodecError as error:
             self._peers.report(peer, Offence.PROTOCOL, f"blocks: {error}")
             return None
+        if not decoded.blocks and decoded.height > first:
+            self._is_pruned = True
+            log_event(_log, logging.INFO, "pruned", peer=peer, lowest=decoded.height, wanted=first)
         if decoded.height != first or not decoded.blocks or len(decoded.blocks) > count:
             return None
         return _Served(peer, first, decoded.blocks)
@@ -305,5 +315,9 @@ class BlockServer:
             if blocks and size > BLOCKS_BYTES_MAX:
                 break
             blocks.append(CertifiedBlock(block, CERTIFICATE.encode(certificate)))
-        answer = BlocksAnswer(request.first, tuple(blocks))
+        # No blocks and a greater height: they were pruned, and this is the lowest kept.
+        lowest = request.first if blocks else max(request.first, self._chain.lowest)
+        tip = self._chain.tip
+        is_past = tip is not None and request.first <= tip.height
+        answer = BlocksAnswer(lowest if is_past else request.first, tuple(blocks))
         return encode_request(request_id, BLOCKS_ANSWER.encode(answer))

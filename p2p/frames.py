@@ -67,6 +67,18 @@ class FrameKind(IntEnum):
     """Request id, then the heights asked for (catch-up)."""
     BLOCKS = 35
     """Request id, then blocks with their certificates."""
+    GET_SNAPSHOT = 36
+    """Request id, then above which height snapshots are wanted (state sync)."""
+    SNAPSHOT = 37
+    """Request id, then the snapshots that the sender serves."""
+    GET_CHUNK = 38
+    """Request id, then which bytes of which part of a snapshot."""
+    CHUNK = 39
+    """Request id, then those bytes as they are."""
+    GET_EPOCHS = 40
+    """Request id, then the first epoch wanted."""
+    EPOCHS = 41
+    """Request id, then certified ends of epochs."""
 
     TX_BATCH = 64
     """Gossip of transactions: the payload is the node's batch."""
@@ -95,6 +107,9 @@ NEIGHBOURS_MAX: Final = 512
 TX_BATCH_BYTES_MAX: Final = 1 * _MIB
 """A batch of gossip: room for eight of the largest transactions, 10 ms at 1 Gbit/s."""
 
+CHUNK_BYTES_MAX: Final = 1 * _MIB
+"""Bytes of a snapshot's part in one frame: a vote waits 10 ms behind it at 1 Gbit/s."""
+
 _BLOCK_FRAME_BYTES: Final = limits.BLOCK_BYTES_MAX + 2 * limits.MESSAGE_BYTES_MAX
 _IDS_FRAME_BYTES: Final = 1 + GOSSIP_IDS_MAX * limits.HASH_BYTES
 
@@ -113,6 +128,12 @@ PAYLOAD_BYTES_MAX: Final[dict[FrameKind, int]] = {
     FrameKind.BODY: _BLOCK_FRAME_BYTES,
     FrameKind.GET_BLOCKS: 1 * _KIB,
     FrameKind.BLOCKS: _BLOCK_FRAME_BYTES,
+    FrameKind.GET_SNAPSHOT: 1 * _KIB,
+    FrameKind.SNAPSHOT: 64 * _KIB,
+    FrameKind.GET_CHUNK: 1 * _KIB,
+    FrameKind.CHUNK: REQUEST_ID_BYTES + CHUNK_BYTES_MAX,
+    FrameKind.GET_EPOCHS: 1 * _KIB,
+    FrameKind.EPOCHS: 2 * _MIB,
     FrameKind.TX_BATCH: TX_BATCH_BYTES_MAX,
     FrameKind.TX_ANNOUNCE: _IDS_FRAME_BYTES,
     FrameKind.TX_PULL: _IDS_FRAME_BYTES,

@@ -45,6 +45,8 @@ class Tag(Enum):
     EVIDENCE = b"carbonode/evidence/1\0"
     MESSAGE = b"carbonode/message/1\0"
     PEER = b"carbonode/peer/1\0"
+    SNAPSHOT = b"carbonode/snapshot/1\0"
+    SNAPSHOT_PART = b"carbonode/snapshot-part/1\0"
 
 
 def compute_hash(tag: Tag, data: bytes) -> Hash:

@@ -119,6 +119,17 @@ class ChainStore(Closing):
         return self._chain_id
 
     @property
+    def store(self) -> KeyValueStore:
+        """The store itself: for snapshots, pruning and backups (their own modules)."""
+        return self._store
+
+    @property
+    def lowest(self) -> int:
+        """The lowest height with a whole block; 1 unless pruned or joined by snapshot."""
+        data = self._store.get(schema.META_LOWEST)
+        return 1 if data is None else schema.decode_height(data)
+
+    @property
     def tip(self) -> Tip | None:
         """The last committed height; None before the genesis is committed."""
         return self._tip
@@ -260,6 +271,10 @@ class ChainStore(Closing):
         """Return (height, index in the block), or None."""
         data = self._store.get(b"t" + transaction_id)
         return None if data is None else schema.decode_location(data)
+
+    def get_epoch_end(self, epoch: int) -> bytes | None:
+        """Return the EPOCH_END bytes of an epoch that has ended, or None."""
+        return self._store.get(schema.make_height_key(b"x", epoch))
 
     def _decode(self, decode: Callable[[bytes], T], data: bytes) -> T:
         return decode_row(decode, data, self._folder)

@@ -44,7 +44,8 @@ class BlockRecord:
     """Everything that one committed block leaves behind.
 
     ``change`` is ``ChainStore.compute_state(writes)``; ``transaction_ids`` may be given
-    when they are known, in the block's order, else they are computed.
+    when they are known, in the block's order, else they are computed. ``epoch_end`` are
+    the EPOCH_END bytes (primitives/epochs.py) of the last block of an epoch.
     """
 
     block: Block
@@ -56,6 +57,7 @@ class BlockRecord:
     change: StateChange
     writes: Mapping[bytes, bytes | None]
     transaction_ids: Sequence[TransactionId] | None = None
+    epoch_end: bytes | None = None
 
 
 def check_genesis_fits(record: GenesisRecord) -> None:
@@ -111,6 +113,9 @@ def make_block_rows(record: BlockRecord) -> dict[bytes, bytes]:
     ids = record.transaction_ids
     if ids is None:
         ids = [compute_transaction_id(encoded) for encoded in block.transactions]
+    rows[make_height_key(b"d", height)] = b"".join(ids)
+    if record.epoch_end is not None:
+        rows[make_height_key(b"x", block.header.epoch)] = record.epoch_end
     for index, transaction_id in enumerate(ids):
         rows[b"t" + transaction_id] = encode_location(height, index)
     return rows

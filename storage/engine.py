@@ -59,6 +59,10 @@ class KeyValueStore(Reader, Protocol):
         """Return the approximate number of bytes stored under ``prefix``."""
         ...
 
+    def compact(self, first: bytes, last: bytes) -> None:
+        """Rewrite the rows from ``first`` to ``last``: what was deleted there frees its space."""
+        ...
+
     def close(self) -> None:
         """Release the store. Closing twice is harmless."""
         ...

@@ -126,6 +126,12 @@ class IndexStore(Closing):
         """The last height that queries know; 0 before the first block."""
         return self._height
 
+    def skip_to(self, height: int) -> None:
+        """Go on after ``height``, which is above ours: the blocks up to it are not here."""
+        if height > self._height:
+            self._store.write({META_INDEX_HEIGHT: encode_height(height)}, sync=False)
+            self._height = height
+
     def apply(
         self,
         height: int,

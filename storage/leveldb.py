@@ -127,6 +127,10 @@ class LevelStore(_LevelReader, Closing):
             size: int = self._raw.approximate_size(prefix, _LAST_KEY if end is None else end)
             return size
 
+    def compact(self, first: bytes, last: bytes) -> None:
+        with _translated(self._folder):
+            self._raw.compact_range(start=first, stop=last)
+
     def close(self) -> None:
         self._raw.close()
 

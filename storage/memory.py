@@ -102,6 +102,9 @@ class MemoryStore(Closing):
             low, high = data.get_slice(prefix)
             return sum(len(key) + len(data.values[key]) for key in data.keys[low:high])
 
+    def compact(self, first: bytes, last: bytes) -> None:
+        _check_open(self._data)
+
     def close(self) -> None:
         self._data = None
 

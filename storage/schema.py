@@ -34,6 +34,8 @@ CHAIN_TABLES = (
     Table("events", b"e", "height u64", "list of EVENT bytes", "leaves of events_root"),
     Table("hashes", b"i", "block hash 32", "height u64", "height of a block id"),
     Table("transactions", b"t", "id 32", "height u64, index u32", "where a transaction is"),
+    Table("ids", b"d", "height u64", "ids, 32 bytes each", "transaction ids of a height, in order"),
+    Table("epochs", b"x", "epoch u64", "EPOCH_END", "certified end of each epoch; never pruned"),
     Table("state", b"s", "state key", "state value", "the state after the tip, in key order"),
     Table("tree", b"k", "level u8, index u32", "bucket or 16 hashes", "authenticated state"),
 )
@@ -49,6 +51,8 @@ INDEX_TABLES = (
 META_CHAIN_ID = b"mchain-id"
 META_SCHEMA = b"mschema"
 META_TIP = b"mtip"
+META_LOWEST = b"mlowest"
+"""Lowest height with a whole block; absent: 1."""
 META_INDEX_HEIGHT = b"mindex-height"
 
 STATE_PREFIX = b"s"

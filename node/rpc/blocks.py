@@ -19,8 +19,6 @@ KEPT_MAX = 8
 """Blocks of the past kept decoded: about 2 MB each when full."""
 TRANSACTIONS_A_REQUEST = 10
 """Transactions or events shown for the price of one request: 10-25 us each."""
-LOWEST_HEIGHT = 1
-"""First height with a block; this node keeps all of them."""
 
 
 class BlockReader:
@@ -59,6 +57,11 @@ class BlockReader:
         loop = asyncio.get_running_loop()
         loaded = await loop.run_in_executor(self._readers, self._read, height)
         if loaded is None:
+            lowest = self._chain.lowest
+            if 0 < height < lowest:
+                raise RpcError(
+                    ErrorNumber.PRUNED, "the block is not kept here", height=height, lowest=lowest
+                )
             raise not_found("there is no block at this height", height=height)
         self._kept[height] = loaded
         while len(self._kept) > KEPT_MAX:

@@ -215,6 +215,14 @@ _NETWORK = (
     ),
     Method("net_peers", "The links of this node.", (), "{nodeKey, items: [peer]}"),
     Method(
+        "sync_status",
+        "Whether this node takes a snapshot or fetches blocks, how far it is, what it serves.",
+        (),
+        "{phase: 'idle' | 'looking' | 'epochs' | 'manifest' | 'parts' | 'restarting' | 'blocks', "
+        "height, target, lowestHeight, snapshot: {height, partsDone, partsWanted, bytesDone, "
+        "bytesWanted, peers, lastError}, snapshots: [height]}",
+    ),
+    Method(
         "mempool_status",
         "What waits to be proposed.",
         (),
@@ -254,6 +262,20 @@ _META = (Method("rpc.discover", "This table as an OpenRPC document.", (), "OpenR
 
 _ADMIN = (
     Method("admin_stop", "Stop the node cleanly.", (), "{stopping: true}", admin=True),
+    Method(
+        "admin_createSnapshot",
+        "Begin a snapshot of the state after the last block; sync_status shows it when done.",
+        (),
+        "{started, height}",
+        admin=True,
+    ),
+    Method(
+        "admin_backup",
+        "Copy the chain's database as it is now to a new folder; answers when that is done.",
+        (Param("folder", Text(1_024), "absolute path on the node's machine"),),
+        "{folder, rows, bytes}",
+        admin=True,
+    ),
     Method("admin_status", "What a supervisor asks.", (), "{pid, height, tasks}", admin=True),
 )
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from node.parts import Parts
+from node.rpc.errors import invalid_params
 from node.rpc.ratelimit import Client
 from node.rpc.render import to_hex
 from p2p.peers import PeerInfo
+from storage.errors import StorageError
 
 
 class NetworkMethods:
@@ -108,6 +111,30 @@ class NetworkMethods:
             "items": [_show_peer(peer) for peer in parts.network.describe()],
         }
 
+    async def sync_status(self, _params: dict[str, Any], _client: Client) -> dict[str, Any]:
+        parts = self._parts
+        taking = parts.snapshots.statesync.status
+        progress = taking.progress
+        phase = taking.phase
+        if phase == "idle" and parts.sync.is_syncing:
+            phase = "blocks"
+        return {
+            "phase": phase,
+            "height": parts.state.height,
+            "target": max(parts.sync.target, taking.height if phase != "idle" else 0),
+            "lowestHeight": parts.chain.lowest,
+            "snapshot": {
+                "height": taking.height,
+                "partsDone": progress.parts_done,
+                "partsWanted": progress.parts_wanted,
+                "bytesDone": progress.bytes_done,
+                "bytesWanted": progress.bytes_wanted,
+                "peers": progress.peers,
+                "lastError": taking.last_error,
+            },
+            "snapshots": parts.snapshots.folder.list_heights(),
+        }
+
     async def mempool_status(self, _params: dict[str, Any], _client: Client) -> dict[str, Any]:
         mempool = self._parts.mempool
         return {
@@ -123,6 +150,20 @@ class NetworkMethods:
         # Answer first: the connection is closed by what this starts.
         asyncio.get_running_loop().call_later(0.05, self._stop)
         return {"stopping": True}
+
+    async def create_snapshot(self, _params: dict[str, Any], _client: Client) -> dict[str, Any]:
+        started = self._parts.snapshots.maker.start()
+        return {"started": started, "height": self._parts.state.height}
+
+    async def back_up(self, params: dict[str, Any], _client: Client) -> dict[str, Any]:
+        folder = Path(params["folder"])
+        if not folder.is_absolute():
+            raise invalid_params("the folder is an absolute path", folder=params["folder"])
+        try:
+            copied = await asyncio.wrap_future(self._parts.snapshots.maker.back_up(folder))
+        except StorageError as error:
+            raise invalid_params(str(error), folder=params["folder"]) from error
+        return {"folder": str(folder), "rows": copied.rows, "bytes": copied.bytes}
 
     async def admin_status(self, _params: dict[str, Any], _client: Client) -> dict[str, Any]:
         return {

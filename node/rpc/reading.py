@@ -7,7 +7,7 @@ from typing import Any
 
 from node.notify import CommittedBlock
 from node.parts import Parts
-from node.rpc.blocks import LOWEST_HEIGHT, BlockReader, compute_cost
+from node.rpc.blocks import BlockReader, compute_cost
 from node.rpc.errors import RpcError, not_found
 from node.rpc.ratelimit import Client
 from node.rpc.render import (
@@ -52,7 +52,7 @@ class ReadingMethods:
             "stateRoot": None if stored is None else to_hex(stored.state_root),
             "timeMs": to_integer(tip.time_ms),
             "indexHeight": parts.index.index_height,
-            "lowestHeight": LOWEST_HEIGHT,
+            "lowestHeight": parts.chain.lowest,
             "syncing": parts.sync.is_syncing,
             "version": get_version(),
             "nodeName": parts.config.node.name,

@@ -88,6 +88,7 @@ class RpcService:
             metrics.queue_bytes.labels(lane.name.lower()).set(waiting)
         metrics.view.set(parts.driver.describe().view)
         metrics.height.set(parts.state.height)
+        metrics.lowest_height.set(parts.chain.lowest)
         metrics.index_height.set(parts.index.index_height)
         metrics.mempool_transactions.set(len(parts.mempool))
         metrics.mempool_bytes.set(parts.mempool.bytes)
@@ -125,10 +126,13 @@ class RpcService:
             "validator_list": membership.list_validators,
             "evidence_list": membership.list_evidence,
             "net_peers": network.list_peers,
+            "sync_status": network.sync_status,
             "mempool_status": network.mempool_status,
             "rpc.discover": _discover,
             "admin_stop": network.admin_stop,
             "admin_status": network.admin_status,
+            "admin_createSnapshot": network.create_snapshot,
+            "admin_backup": network.back_up,
         }
 
 

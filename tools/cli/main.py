@@ -17,6 +17,7 @@ from tools.cli.light import light
 from tools.cli.network_commands import localnet, testnet
 from tools.cli.query_commands import query
 from tools.cli.session import RootGroup, Session
+from tools.cli.snapshots import backup, snapshot
 from tools.cli.tx_commands import tx
 from tools.cli.utility_commands import bench, version
 from tools.cli.validator_commands import validator
@@ -76,6 +77,8 @@ for _command in (
     contract,
     audit,
     light,
+    snapshot,
+    backup,
     config,
     import_group,
     doctor,

@@ -280,6 +280,8 @@ def test_hints_are_bounded_and_heard_again_after_a_rest() -> None:
 
 def test_a_question_that_is_none_is_not_answered() -> None:
     class Empty:
+        tip, lowest = None, 1
+
         def get_block_bytes(self, height: int) -> None:
             return None
 

@@ -428,5 +428,5 @@ def test_a_block_is_one_synced_batch(tmp_path: Path) -> None:
         keys, is_synced = store.batches[0]
         assert is_synced
         prefixes = {bytes([key[0]]) for key in keys}
-        assert prefixes == {b"m", b"h", b"b", b"c", b"r", b"p", b"e", b"i", b"t", b"s", b"k"}
+        assert prefixes == set(map(bytes, zip(b"mhbcrpeitdsk")))
         assert b"i" + record.block_hash in keys

@@ -10,6 +10,7 @@ def test_golden_keys() -> None:
     assert schema.META_CHAIN_ID == b"mchain-id"
     assert schema.META_SCHEMA == b"mschema"
     assert schema.META_TIP == b"mtip"
+    assert schema.META_LOWEST == b"mlowest"
     assert schema.META_INDEX_HEIGHT == b"mindex-height"
     assert schema.STATE_PREFIX == b"s"
     assert schema.make_height_key(b"b", 0x0102) == b"b" + bytes.fromhex("0000000000000102")
@@ -34,6 +35,8 @@ def test_golden_tables() -> None:
         "events": b"e",
         "hashes": b"i",
         "transactions": b"t",
+        "ids": b"d",
+        "epochs": b"x",
         "state": b"s",
         "tree": b"k",
     }

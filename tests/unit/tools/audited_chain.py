@@ -27,9 +27,10 @@ from primitives.block import (
 )
 from primitives.certificate import Certificate, Phase, compute_certificate_hash, compute_vote_bytes
 from primitives.codec import Value
+from primitives.epochs import EPOCH_END, EpochEnd
 from primitives.genesis import compute_chain_id, dump_genesis
 from primitives.hashing import Hash
-from primitives.params import ChainParams, compute_epoch, compute_params_hash
+from primitives.params import ChainParams, compute_epoch, compute_params_hash, is_epoch_end
 from primitives.transaction import (
     Call,
     Transaction,
@@ -167,9 +168,22 @@ class AuditedChain:
                 outcome.events,
                 change,
                 outcome.writes,
+                epoch_end=self._end_epoch(header, result, certificate, outcome),
             )
         )
         self.params, self.validators = outcome.next_params, outcome.next_validators
+
+    def _end_epoch(
+        self,
+        header: Header,
+        result: ExecutionResult,
+        certificate: Certificate,
+        outcome: BlockOutcome,
+    ) -> bytes | None:
+        if not is_epoch_end(header.height, self.params.epoch_blocks):
+            return None
+        end = EpochEnd(header, result, certificate, outcome.next_validators, outcome.next_params)
+        return EPOCH_END.encode(end)
 
     def certify(
         self, height: int, epoch: int, block_hash: Hash, exec_hash: Hash, signers: tuple[int, ...]

@@ -107,5 +107,8 @@ class MadeStore(Closing):
     def compute_size(self, prefix: bytes) -> int:
         return self._memory.compute_size(prefix)
 
+    def compact(self, first: bytes, last: bytes) -> None:
+        """Nothing to give back: what was deleted is gone already."""
+
     def close(self) -> None:
         self._memory.close()

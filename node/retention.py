@@ -1,0 +1,138 @@
+"""Keeps as many blocks as the operator wants, and no more (``[retention]``).
+
+Never deleted: what the transaction window needs, what is not indexed yet, and the blocks
+after the oldest snapshot that is served, or a node that takes it could not go on to the
+tip. Deleting and giving space back are done on a thread, slowly, beside the chain.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+from node.config import NodeConfig
+from node.logs import log_event
+from node.snapshotmaking import SHARE, Pacer, SnapshotStopped, compute_history_first
+from primitives.errors import CarbonodeError
+from primitives.genesis import Genesis
+from storage.chain import ChainStore
+from storage.pruning import compact_pruned, prune_below
+from storage.snapshotfolder import SnapshotFolder
+
+COMPACT_BYTES = 64 * 1024 * 1024
+"""Deleted bytes after which space is given back: compaction reads what is beside them."""
+COMPACT_SHARE_MAX = 4
+"""Or when a quarter of the blocks' table is deleted rows, on a small chain."""
+HOUR_MS = 3_600_000
+
+_log = logging.getLogger("carbonode.retention")
+
+
+class Indexed(Protocol):
+    """How far the indexes are: they are built from blocks."""
+
+    @property
+    def index_height(self) -> int:
+        """The last height that is indexed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What holds blocks back besides the settings."""
+
+    index: Indexed
+    snapshots: SnapshotFolder
+
+
+class Retention:
+    """See the module. ``run`` is its owned task."""
+
+    def __init__(
+        self,
+        chain: ChainStore,
+        genesis: Genesis,
+        config: NodeConfig,
+        kept: Kept,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._chain = chain
+        self._genesis = genesis
+        self._section = config.retention
+        self._serves = config.snapshots.serve
+        self._kept = kept
+        self._now_ms = now_ms
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="retention")
+        self._pacer = Pacer(SHARE)
+        self._deleted_bytes = 0
+
+    async def run(self) -> None:
+        """Delete what is too old, now and then, until cancelled."""
+        if not self._section.blocks and not self._section.hours:
+            await asyncio.Event().wait()
+        loop = asyncio.get_running_loop()
+        while True:
+            await loop.run_in_executor(self._thread, self.prune)
+            await asyncio.sleep(self._section.period_s)
+
+    def close(self) -> None:
+        """Give up what is being done and end the thread."""
+        self._pacer.stop()
+        self._thread.shutdown(wait=True)
+
+    def prune(self) -> None:
+        """Delete and compact once. Failures are logged: the chain does not depend on it."""
+        try:
+            lowest = self.compute_lowest()
+            if lowest <= self._chain.lowest:
+                return
+            pruned = prune_below(
+                self._chain, lowest, self._genesis.params.epoch_blocks, self._pacer
+            )
+            self._deleted_bytes += pruned.bytes
+            if self._should_compact():
+                self._deleted_bytes = 0
+                compact_pruned(self._chain, self._pacer)
+        except SnapshotStopped:
+            return
+        except CarbonodeError as error:
+            log_event(_log, logging.ERROR, "cannot prune", error=error)
+            return
+        log_event(_log, logging.INFO, "pruned", lowest=lowest, blocks=pruned.blocks)
+
+    def compute_lowest(self) -> int:
+        """Return the lowest height that must stay."""
+        tip = self._chain.tip
+        if tip is None:
+            return 0
+        bounds = [tip.height, self._kept.index.index_height + 1]
+        if self._section.blocks:
+            bounds.append(tip.height - self._section.blocks + 1)
+        if self._section.hours:
+            bounds.append(self._find_younger(self._now_ms() - self._section.hours * HOUR_MS))
+        bounds.append(compute_history_first(self._chain, self._genesis, tip.height))
+        heights = self._kept.snapshots.list_heights() if self._serves else []
+        if heights:
+            bounds.append(heights[-1] + 1)
+        return min(bounds)
+
+    def _find_younger(self, time_ms: int) -> int:
+        """Return the lowest height that is not older than ``time_ms``, by bisection."""
+        tip = self._chain.tip
+        low, high = self._chain.lowest, 0 if tip is None else tip.height
+        while low < high:
+            middle = (low + high) // 2
+            header = self._chain.get_header(middle)
+            if header is None or header.time_ms < time_ms:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+    def _should_compact(self) -> bool:
+        left = self._chain.store.compute_size(b"b")
+        return self._deleted_bytes > min(COMPACT_BYTES, left // COMPACT_SHARE_MAX)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from consensus.core import ReplicaConfig
-from consensus.effects import CommittedTip
+from consensus.effects import CommittedTip, Proposal
 from consensus.errors import SignerRefusedError
 from consensus.finality import Finality
 from consensus.height import HeightState
-from consensus.messages import VerifiedVote, ViewChange
+from consensus.messages import Status, VerifiedVote, ViewChange, ViewChangeMessage
 from consensus.recovery import Recovered, recover
 from consensus.replica import Replica
 from consensus.signing import INITIAL_LAST_SIGNED, SignerGuard, Step
 from consensus.verification import Verifier
+from consensus.viewchange import ViewChangeBook
 from consensus.votes import VoteBook
+from primitives.block import compute_header_hash
 from primitives.certificate import Certificate, Phase
 from primitives.errors import ProofError
 from primitives.hashing import Address, Hash
@@ -181,14 +184,83 @@ class KeepsTheClockOfAReproposal(Replica):
         return None
 
 
+class TrustsAClaimedHeight(Replica):
+    """CometBFT's bug: believes a height without its proof, and waits to be brought there."""
+
+    def __init__(self, config: ReplicaConfig, tip: CommittedTip, recovered: Recovered) -> None:
+        self._claimed = 0
+        super().__init__(config, tip, recovered)
+
+    def _on_status(self, peer: Address | None, status: Status, now_ms: int) -> None:
+        self._claimed = max(self._claimed, status.height)
+        super()._on_status(peer, status, now_ms)
+
+    def _may_vote(self) -> bool:
+        return super()._may_vote() and self._state.height >= self._claimed
+
+
+class _ObedientBook(ViewChangeBook):
+    """Goes wherever one validator says it is."""
+
+    def compute_jump(self, current: int, weak_quorum: int) -> int | None:
+        return super().compute_jump(current, 1)
+
+
+class HasNoCapOnViews(Replica):
+    """FISCO BCOS's bug: one huge view moves everyone, out of everyone's reach."""
+
+    def _make_state(self, tip: CommittedTip) -> HeightState:
+        state = super()._make_state(tip)
+        state.view_changes = _ObedientBook()
+        return state
+
+    def _on_view_change(
+        self, peer: Address | None, message: ViewChangeMessage, now_ms: int
+    ) -> None:
+        rules, item = self._state.rules, message.view_change
+        try:
+            verified = self._verifier.verify_view_change(item, rules.epoch, rules.validators)
+        except ProofError:
+            return
+        self._state.view_changes.add(verified)
+        self._advance_view(now_ms)
+
+
+class UsesTheWrongValidatorSet(Replica):
+    """FISCO BCOS's bug: checks a height with the set that was in force before."""
+
+    def _make_state(self, tip: CommittedTip) -> HeightState:
+        return super()._make_state(replace(tip, next_validators=tip.validators))
+
+
+class ReproposesWithANewTime(Replica):
+    """Breaks R4: the prepared block is made anew, with the time of the later view."""
+
+    def _propose(self, proposal: Proposal, proof: tuple[ViewChange, ...]) -> None:
+        leading = self._state.leading
+        if leading is not None and leading.chosen is not None:
+            header = replace(proposal.header, time_ms=proposal.header.time_ms + 1)
+            proposal = replace(proposal, header=header, block_hash=compute_header_hash(header))
+        super()._propose(proposal, proof)
+
+
+THE_TEN: dict[str, tuple[type[Replica], str]] = {
+    "count repeated votes": (CountsRepeatedVotes, "mixed"),
+    "commit without prepared certificate": (CommitsUnprepared, "mixed"),
+    "forget the vote log": (ForgetsVoteLog, "mixed"),
+    "vote in two views": (VotesInTwoViews, "mixed"),
+    "accept a padded certificate": (AcceptsPaddedCertificate, "mixed"),
+    "trust a claimed height": (TrustsAClaimedHeight, "liars"),
+    "ignore the highest prepared view": (IgnoresHighestPrepared, "mixed"),
+    "no cap on views": (HasNoCapOnViews, "liars"),
+    "wrong validator set": (UsesTheWrongValidatorSet, "membership"),
+    "re-proposal with a new time": (ReproposesWithANewTime, "mixed"),
+}
+"""What the simulator must find, with the profile in which it is looked for."""
+
 BROKEN: tuple[type[Replica], ...] = (
-    CountsRepeatedVotes,
-    CommitsUnprepared,
-    ForgetsVoteLog,
-    VotesInTwoViews,
-    AcceptsPaddedCertificate,
-    IgnoresHighestPrepared,
     ForgetsItsPreparedBlock,
     NeverMoves,
     KeepsTheClockOfAReproposal,
 )
+"""More that it finds."""

@@ -11,11 +11,11 @@ from typing import Any
 
 from primitives.hashing import ZERO_HASH, Address, Tag, compute_hash
 from primitives.transaction import Call
+from tests.fuzz.reference.prices import price_of_text
 from tests.fuzz.reference.world import World
 from vm.compiler import compile_source
 from vm.gas import VM_VERSION, get_schedule
 from vm.language import is_name_allowed
-from vm.lexer import SOURCE_BYTES_MAX
 from vm.machine import DEPLOY_GAS_LIMIT, BlockContext, Machine
 from vm.outcome import FAULT_CODES, Rejected
 from vm.state import MemoryReader, Overlay
@@ -102,8 +102,11 @@ def refer(case: Case, machine: Machine | None = None) -> list[Any]:
     world = World(prices, HEIGHT, TIME_S, TRANSACTION)
     seen: list[Any] = []
     for name, source, arguments in case.contracts:
-        price = prices.deploy + prices.deploy_byte * min(len(source), SOURCE_BYTES_MAX)
+        price = price_of_text(source, prices)
         refusal = None
+        if price > DEPLOY_GAS_LIMIT:
+            seen.append(("out-of-gas", "out-of-gas", DEPLOY_GAS_LIMIT, 0, (), ()))
+            continue
         if not is_name_allowed(name) or name == "system":
             refusal = "contract-name"
         elif name in world.contracts:

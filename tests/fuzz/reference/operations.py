@@ -34,7 +34,7 @@ class Operations:
             self._items(len(right))
             left += right
             return left
-        self.pay(self.p.slow_path)
+        self.pay(3 * self.p.slow_path)
         size = len(left) + len(right) if type(left) in SEQUENCES else 0
         if type(left) is str:
             self.pay_copy(size * width(left, right))
@@ -136,7 +136,7 @@ class Operations:
             raise fault("type")
         if len(left) != len(right):
             return False
-        self.pay(self.p.item_check * (1 + len(left)))
+        self.pay(self.p.item_check * (3 + len(left)))
         if kind is dict:
             return all(k in right and self._same(v, right[k], depth - 1) for k, v in left.items())
         return all(self._same(a, b, depth - 1) for a, b in zip(left, right, strict=True))
@@ -186,6 +186,7 @@ class Operations:
 
     def key(self, key: Any) -> Any:
         """A key of a dict, hashed."""
+        self.pay(self.p.key)
         if type(key) in (str, bytes):
             self.pay(len(key) // 16)
         elif is_int(key):
@@ -226,6 +227,7 @@ class Operations:
             if self.key(index) not in container:
                 raise fault("key")
             container.pop(index)
+            self.pay(self.p.slow_path)
             return
         if type(container) is not list or not is_int(index):
             raise fault("type")
@@ -237,7 +239,7 @@ class Operations:
             raise fault("type")
         if not all(bound is None or is_int(bound) for bound in (low, high)):
             raise fault("type")
-        self.pay(2 * self.p.slow_path)
+        self.pay(3 * self.p.slow_path)
         part = container[low:high]
         if type(container) in (list, tuple):
             self._items(len(part))
@@ -314,6 +316,7 @@ class Operations:
         raise fault("type")
 
     def join(self, parts: list[Any]) -> str:
+        self.pay(2 * self.p.slow_path)
         texts = [self.show(part) for part in parts]
         whole = "".join(texts)
         self.pay_copy(len(whole) * width(whole))

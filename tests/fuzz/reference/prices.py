@@ -6,9 +6,11 @@ its turn, and that of a ``while`` the next test. Source: design/vm.md, "Gas".
 """
 
 import ast
+import re
 
 from vm.declarations import Contract
 from vm.gas import Schedule
+from vm.lexer import SOURCE_BYTES_MAX
 
 BRANCHES = (ast.If, ast.For, ast.While)
 
@@ -17,6 +19,13 @@ def bound(target: ast.expr) -> list[str]:
     """Names that a target binds."""
     items = target.elts if isinstance(target, ast.Tuple) else [target]
     return [item.id for item in items if isinstance(item, ast.Name)]
+
+
+def price_of_text(source: str, prices: Schedule) -> int:
+    """What deploying a text costs: its length, and its words, signs and lines."""
+    text = source[:SOURCE_BYTES_MAX]
+    words = re.findall(r"\w+|[^\w ]", text, re.ASCII)
+    return prices.deploy + prices.deploy_byte * len(text) + prices.deploy_word * len(words)
 
 
 class Prices:

@@ -23,11 +23,11 @@ class Wire:
         self.purse, self.p = purse, purse.prices
 
     def _list(self, count: int) -> None:
-        self.purse.pay(self.p.item * count)
+        self.purse.pay(self.p.wire_item * count)
         self.purse.hold(WORD * (1 + count))
 
     def _dict(self, count: int) -> None:
-        self.purse.pay(2 * self.p.item * count)
+        self.purse.pay(self.p.wire_pair * count)
         self.purse.hold(WORD + ENTRY * count)
 
     def _row(self, count: int) -> None:
@@ -119,7 +119,7 @@ class Wire:
             return wire
         if depth == 0:
             raise fault("depth")
-        self.purse.pay(self.p.item * (1 + len(wire)))
+        self.purse.pay(self.p.wire_item * (1 + len(wire)))
         self.purse.hold(WORD * (1 + len(wire)))
         return [self._copy(item, depth - 1) for item in wire]
 
@@ -153,10 +153,14 @@ class Wire:
             _demand(INT_MIN <= wire <= INT_MAX)
         if name == "str":
             _demand(not any(0xD800 <= ord(character) < 0xE000 for character in wire))
-            self.purse.pay_copy(width(wire) * len(wire))
+            self._from_outside(width(wire) * len(wire))
         if name == "bytes":
-            self.purse.pay_copy(len(wire))
+            self._from_outside(len(wire))
         return wire
+
+    def _from_outside(self, size: int) -> None:
+        self.purse.pay(self.p.wire_text + (size >> self.p.copy_shift))
+        self.purse.hold(size + WORD)
 
     def _parse_dict(self, key: Type, item: Type, wire: Any) -> dict[Any, Any]:
         _demand(type(wire) is list)

@@ -106,6 +106,7 @@ class Builtins:
     def do_sorted(self, values: Any, reverse: Any = False) -> list[Any]:
         demand(type(reverse) is bool)
         items = self.items(values)
+        self.pay(2 * self.p.slow_path)
         kinds = {type(item) for item in items}
         demand(len(kinds) <= 1 and len({id(i.kind) for i in items if type(i) is Rec}) <= 1)
         kind = next(iter(kinds), int)
@@ -145,6 +146,7 @@ class Builtins:
     def do_range(self, *bounds: Any) -> Any:
         demand(all(map(is_int, bounds)))
         demand(len(bounds) < 3 or bounds[2] != 0, "value")
+        self.pay(2 * self.p.slow_path)
         result = range(*bounds)
         demand(count_items(result) <= RANGE_ITEMS_MAX, "size")
         self.hold(4 * WORD)
@@ -249,7 +251,7 @@ class Methods:
         demand(is_text(text, old, new) and is_int(count))
         self.ops.search(text, old)
         times = text.count(old)
-        self.pay(times + 2 * self.p.slow_path)
+        self.pay(times + 3 * self.p.slow_path)
         self.copy((len(text) + times * len(new)) * width(text, new))
         return str(text.replace(old, new, -1 if count < 0 else min(count, 10**9)))
 
@@ -259,8 +261,9 @@ class Methods:
             self._ascii(text)
         else:
             demand(is_text(characters))
+            self.pay(self.p.slow_path)
             self.ops.search(text, characters)
-        self.pay(len(text) // 4)
+        self.pay(len(text) // 2)
         self.copy(len(text) * width(text))
         return str(text.strip(characters))
 
@@ -270,7 +273,7 @@ class Methods:
     def _simple(self, text: Any) -> str:
         demand(is_text(text))
         self._ascii(text)
-        self.pay(len(text) // 4)
+        self.pay(len(text) // 2)
         self.copy(len(text))
         return str(text)
 

@@ -12,7 +12,7 @@ from primitives.limits import EVENTS_PER_TRANSACTION_MAX
 from tests.fuzz.reference.basics import WORD, Addr, Fail, Purse, Rec, fault
 from tests.fuzz.reference.evaluate import Frame, local_names
 from tests.fuzz.reference.operations import Operations
-from tests.fuzz.reference.prices import Prices
+from tests.fuzz.reference.prices import Prices, price_of_text
 from tests.fuzz.reference.storage import Cell
 from tests.fuzz.reference.wire import Wire, adopt, measure
 from tests.fuzz.reference.words import Builtins, Methods, make_sdk
@@ -90,7 +90,7 @@ class World:
         init = next((f for f in contract.functions.values() if f.role == "init"), None)
 
         def work() -> list[Any]:
-            self.purse.pay(p.deploy + p.deploy_byte * len(source))
+            self.purse.pay(price_of_text(source, p))
             if init is None:
                 if arguments:
                     raise fault("arguments")

@@ -14,7 +14,7 @@ from primitives.validators import Validator, ValidatorSet
 from tools.genesis_files import build_development_genesis
 from vm.genesis_builder import build_development_consortium, derive_development_key
 from vm.machine import Machine
-from vm.specialise import LinkOptions
+from vm.specialise import LINK_OPTIONS, LinkOptions
 
 START_MS = 1_700_000_000_000
 PARAMS = ChainParams(
@@ -53,7 +53,7 @@ def make_genesis(validators: int) -> Genesis:
     )
 
 
-def make_machine(version: int, _options: LinkOptions) -> Machine:
+def make_machine(version: int, _options: LinkOptions = LINK_OPTIONS) -> Machine:
     """Return the machine that all nodes share: what it does depends on its arguments alone."""
     return _make_shared_machine(version)
 

@@ -121,6 +121,7 @@ def open_parts(
     check_versions(genesis.params, 1, versions)
     with ExitStack() as stack:
         parts = _build(config, genesis, key, versions, host, stack)
+        check_versions(parts.state.params, parts.state.height + 1, versions)
         stack.pop_all()
     return parts
 
@@ -194,7 +195,6 @@ def _build(
     rng = host.make_rng()
     stores = _open_stores(config, genesis, key, metrics, host, resources)
     state, journal = stores.state, stores.journal
-    check_versions(state.params, state.height + 1, versions)
     pool = _make_pool(config, chain_id, state, metrics, resources)
     registry = Registry(key.public_key, config.peers)
     network = _make_network(config, chain_id, key, state, clock, registry, host)
@@ -202,9 +202,7 @@ def _build(
     peers = _Peers(network, links)
     bodies = Bodies(chain_id, pool.mempool, pool.admission, state, links.requests, peers, rng)
     replica, recovered = _recover(config, chain_id, key, stores, bodies)
-    committer = Committer(
-        state, stores.worker, journal, pool.mempool, pool.ids, pool.notifier, metrics
-    )
+    committer = _make_committer(stores, pool, metrics)
     snapshots = _open_snapshots(config, genesis, stores, (links, peers), clock, metrics, resources)
     committer.attach(_Following(state, registry, network, versions, snapshots.maker).on_advanced)
     proposer = Proposer(pool.mempool)
@@ -243,6 +241,18 @@ def _build(
         versions=versions,
         readers=pool.readers,
         resources=resources,
+    )
+
+
+def _make_committer(stores: _Stores, pool: _Pool, metrics: Metrics) -> Committer:
+    return Committer(
+        stores.state,
+        stores.worker,
+        stores.journal,
+        pool.mempool,
+        pool.ids,
+        pool.notifier,
+        metrics,
     )
 
 

@@ -7,6 +7,7 @@ import pytest
 from consensus.replica import Replica
 from tests.simulation.broken_replicas import (
     BROKEN,
+    THE_TEN,
     HoardsItsCertificate,
     IgnoresHighestPrepared,
     WaitsForSyncAlone,
@@ -14,6 +15,15 @@ from tests.simulation.broken_replicas import (
 from tools.simulator.world import run_seed
 
 SEEDS_MAX = 150
+
+
+@pytest.mark.parametrize("name", THE_TEN)
+def test_each_of_the_ten_broken_cores_is_found(name: str) -> None:
+    broken, profile = THE_TEN[name]
+    for seed in range(1, SEEDS_MAX + 1):
+        if run_seed(seed, 4, profile, broken).violation:
+            return
+    pytest.fail(f"{name}: passed {SEEDS_MAX} seeds of {profile}")
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.__name__)

@@ -95,7 +95,9 @@ class Liar:
         return bool(mask >> target & 1)
 
     def sign_vote(self, vote: Vote, epoch: int | None = None, chain_id: Hash | None = None) -> Vote:
-        """Return the vote signed by us, whatever it says."""
+        """Return the vote signed by us, whatever it says; as it is where nothing can sign it."""
+        if vote.phase not in (Phase.PREPARE, Phase.COMMIT):
+            return vote
         here = self.rules.epoch if epoch is None else epoch
         message = compute_signed_vote(vote, chain_id or self.world.chain_id, here)
         return replace(vote, signature=self.node.key.sign(message))

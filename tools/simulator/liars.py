@@ -122,7 +122,8 @@ def _huge_view(liar: Liar, target: int, message: Message) -> list[Message]:
     """Claims views far away."""
     if not isinstance(message, Status) or message.height != liar.rules.height:
         return [message]
-    view = message.view + liar.rng.choice((1, 2, 7, 999, 1_000, 1_001, (1 << 31) - message.view))
+    far = ((1 << 31) - message.view, (1 << 32) - 1 - message.view)
+    view = message.view + liar.rng.choice((1, 2, 7, 999, 1_000, 1_001, *far))
     lie = liar.sign_view_change(ViewChange(message.height, view, None, liar.me, b""))
     return [replace(message, view=view), ViewChangeMessage(lie, message.certificate)]
 

@@ -278,7 +278,6 @@ def test_a_key_is_not_replaced_unless_forced(tmp_path: Path) -> None:
         ("status",),
         ("peers",),
         ("consensus", "status"),
-        ("consensus", "status", "--why"),
         ("query", "block"),
         ("query", "state", "0x00"),
         ("query", "call", "units", "total"),
@@ -298,6 +297,12 @@ def test_an_unreachable_node_is_exit_code_3_and_one_line(
     assert result.exit_code == 3, result.output
     assert "Connection refused" in result.output
     assert result.stderr.count("\n") == 1
+
+
+def test_why_explains_a_node_that_does_not_answer_with_exit_code_3(tmp_path: Path) -> None:
+    result = carbonode(tmp_path, *NOBODY, "consensus", "status", "--why")
+    assert result.exit_code == 3, result.output
+    assert "Connection refused" in result.stdout
 
 
 def test_errors_are_json_on_standard_error_when_asked(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ class FakeChain:
     flying_max: int = 0
 
     async def status(self) -> ChainStatus:
-        return ChainStatus(Hash(bytes(32)), 1, "0x00", False, 1000, GAS_MAX, {})
+        return ChainStatus(Hash(bytes(32)), 1, "0x00", False, 1000, GAS_MAX, 1000, {})
 
     async def get_expiry(self) -> Expiry:
         return Expiry(Hash(bytes(32)), 1, 500)

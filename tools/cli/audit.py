@@ -20,11 +20,12 @@ from tools.audit.verify import verify_chain
 from tools.cli.certificate import certificate_command
 from tools.cli.render import show_pairs
 from tools.cli.session import ExitCode, Session, pass_session
+from tools.cli.trace import trace_command
 
 
 @click.group(name="audit")
 def audit() -> None:
-    """Verify offline: a node's whole chain, or a retirement certificate."""
+    """Verify a node's whole chain, a certificate, or a serial's life; nothing is believed."""
 
 
 @audit.command(name="verify")
@@ -75,6 +76,7 @@ def verify(
 
 
 audit.add_command(certificate_command)
+audit.add_command(trace_command)
 
 
 def _show(console: Console, report: AuditReport) -> None:

@@ -58,7 +58,7 @@ def trust_options(command: Command) -> Command:
 @pass_session
 def head(session: Session, /, height: int | None, **trust: Any) -> None:
     """Prove the latest block that the node shows, or the block of HEIGHT."""
-    block, chain = _ask(session, trust, lambda reader: reader.get_block(height))
+    block, chain = ask_proven(session, trust, lambda reader: reader.get_block(height))
     _emit(session, "Block", {**_describe_block(block), **chain})
 
 
@@ -68,7 +68,9 @@ def head(session: Session, /, height: int | None, **trust: Any) -> None:
 @pass_session
 def tx(session: Session, /, id: bytes, **trust: Any) -> None:
     """Prove a final transaction, its receipt and all of its events."""
-    proven, chain = _ask(session, trust, lambda reader: reader.get_transaction(TransactionId(id)))
+    proven, chain = ask_proven(
+        session, trust, lambda reader: reader.get_transaction(TransactionId(id))
+    )
     _emit(session, "Transaction", {**_describe_transaction(proven), **chain})
 
 
@@ -96,11 +98,11 @@ def state(
     if (raw is None) == (contract is None) or (contract is not None and variable is None):
         raise click.UsageError("give CONTRACT and VARIABLE, or --raw")
     wanted = make_state_key(contract or "", variable or "", key) if raw is None else raw
-    proven, chain = _ask(session, trust, lambda reader: reader.get_state(wanted))
+    proven, chain = ask_proven(session, trust, lambda reader: reader.get_state(wanted))
     _emit(session, "State", {**_describe_state(proven), **chain})
 
 
-def _ask(
+def ask_proven(
     session: Session, trust: dict[str, Any], work: Callable[[LightReader], Awaitable[T]]
 ) -> tuple[T, dict[str, Any]]:
     """Return what ``work`` proves, and which chain it was proven on."""

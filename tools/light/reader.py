@@ -14,7 +14,7 @@ from primitives.transaction import decode_transaction
 from primitives.validators import ValidatorSet
 from tools.client.client import BlockReference, Client
 from tools.client.errors import BadAnswer, NotFound
-from tools.client.results import Page, get_list, get_member, get_object
+from tools.client.results import Page, get_integer, get_list, get_member, get_object
 from tools.client.wire import from_hex, to_hex
 from tools.light.answers import reading, refuse
 from tools.light.blocks import ProvenBlock, peek_header, verify_commit_answer
@@ -69,6 +69,12 @@ class LightReader:
         answer = await self._client.call("state_get", key=to_hex(key), proof=True)
         block = await self.get_block(get_state_height(answer))
         return verify_state_answer(answer, key, self._genesis, block)
+
+    async def find_lot_end(self, batch: str, serial: int) -> int:
+        """Return where the node says that the lot of a serial ends: nothing is proven by it."""
+        answer = await self._client.state_call("units", "get_lot_at", [batch, serial])
+        with reading("the lot"):
+            return get_integer(get_object(answer.value), "end")
 
     async def _get_answer(self, id_text: str) -> object:
         answer: object = await self._client.call("tx_get", id=id_text, proof=True)

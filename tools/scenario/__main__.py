@@ -17,11 +17,13 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-from primitives.errors import CarbonodeError
+from primitives.errors import CarbonodeError, ProofError
 from primitives.keys import PrivateKey
 from tools.certificate.build import build_certificate
 from tools.client.client import Client
 from tools.client.keyfile import KEY_SUFFIX, generate_key, write_key
+from tools.light.reader import LightReader
+from tools.light.trace import trace_serial
 from tools.localnet.chain import PARTY_KEYS_FOLDER
 from tools.localnet.homes import write_text
 from tools.localnet.network import Localnet
@@ -68,6 +70,8 @@ async def run(net: Localnet, plan: Plan, display: Display) -> Finished:
         file = net.directory / CERTIFICATE_FILE
         verified = await _certify(client, net, shown, file)
         display.note("certificate verified offline, against the genesis alone")
+        steps = await _trace(client, net, verified)
+        display.note(f"its first kilogram traced back to its issue: {steps} steps, each proven")
         watcher.cancel()
     return Finished(height, root, file, verified, time.monotonic() - started)
 
@@ -110,6 +114,17 @@ async def _certify(client: Client, net: Localnet, shown: Shown, file: Path) -> d
     document = await build_certificate(client, shown.transaction, shown.number)
     write_text(file, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
     return await verify_offline(file, net.genesis_path)
+
+
+async def _trace(client: Client, net: Localnet, verified: dict[str, Any]) -> int:
+    """Return the steps of the first retired kilogram, proven row by row."""
+    piece = verified["retirement"]["pieces"][0]
+    reader = LightReader(client, net.genesis)
+    trace = await trace_serial(reader, piece["batch"], piece["start"])
+    kinds = [step.kind for step in trace.steps]
+    if kinds[0] != "retire" or kinds[-1] != "issue":
+        raise ProofError("the trace does not lead from retirement to issue", kinds=kinds)
+    return len(kinds)
 
 
 async def _watch(net: Localnet, display: Display) -> None:
@@ -176,12 +191,12 @@ def _print_end(console: Console, net: Localnet, finished: Finished) -> None:
     )
     console.print("\nTry:")
     serial = stated["pieces"][0]
-    trace = json.dumps([serial["batch"], serial["start"], 20])
+    traced = f"{serial['batch']} {serial['start']} --genesis {genesis}"
     for line in (
         f"carbonode audit certificate {finished.certificate} --genesis {genesis}",
         f"carbonode --home {net.directory} status",
         f"carbonode --home {net.directory} consensus status --why",
-        f"carbonode --home {net.directory} --output json query call units trace '{trace}'",
+        f"carbonode --home {net.directory} audit trace {traced}",
         f"carbonode import acr ISSUANCES.csv RETIREMENTS.csv --localnet {net.directory}",
         f"curl {net.endpoints[0]}/health",
     ):

@@ -20,6 +20,7 @@ from tools.localnet.network import Localnet
 
 pytestmark = pytest.mark.integration
 SEED = 5
+EXIT_CODES = {"idle": 0, "moving": 0, "unreachable": 3}
 KINDS = (
     FaultKind.KILL_LEADER,
     FaultKind.ISOLATE,
@@ -56,9 +57,7 @@ async def until(url: str, verdict: str) -> str:
     async with asyncio.timeout(40):
         while said.get("verdict") != verdict:
             said = await ask_why(url)
-    assert said["exit"] == (
-        0 if verdict in ("idle", "moving") else 3 if verdict == "unreachable" else 1
-    )
+    assert said["exit"] == EXIT_CODES.get(verdict, 1)
     return " ".join(said["sentences"])
 
 

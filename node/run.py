@@ -170,5 +170,14 @@ def _explain(error: BaseException) -> int:
     log_event(_log, logging.CRITICAL, "the node stops", reason=reason, error=error)
     if code == EXIT_BUG:
         _log.critical("traceback", exc_info=error)
-    print(f"carbonode: {reason}: {error}", file=sys.stderr)
+    _say_last(f"carbonode: {reason}: {error}")
     return code
+
+
+def _say_last(words: str) -> None:
+    """Print to standard error. On a full disk that fails as well, if it goes to a file there:
+    the exit code must still say why, so what cannot be written is thrown away."""
+    try:
+        print(words, file=sys.stderr, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)

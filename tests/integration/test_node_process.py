@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -316,6 +317,26 @@ def test_a_full_disk_stops_the_node_by_name_and_it_starts_again_with_room(tmp_pa
     finally:
         process.terminate()
         assert finish(process)[0] == EXIT_OK
+
+
+def test_a_full_disk_that_holds_the_log_too_still_ends_in_its_own_exit_code(
+    tmp_path: Path,
+) -> None:
+    config = write_home(tmp_path)
+    log = tmp_path / "stderr.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "node", str(config.home)], cwd=ROOT, stderr=output
+        )
+    deadline = time.monotonic() + LIMIT_S
+    while '"started"' not in log.read_text("utf-8") and time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text("utf-8")
+    started = next(line for line in log.read_text("utf-8").splitlines() if '"started"' in line)
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+    item = Signer(make_genesis()).make()
+    with contextlib.suppress(OSError):
+        call(get_url(json.loads(started)), "tx_submit", "0x" + item.encoded.hex())
+    assert process.wait(LIMIT_S) == EXIT_STORAGE
 
 
 def test_the_node_raises_its_limit_of_open_files(tmp_path: Path) -> None:

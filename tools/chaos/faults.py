@@ -91,6 +91,17 @@ class Faults:
             await self._kill(victims)
         await self._start(index for index in victims if not self._net.is_running(index))
 
+    async def revive(self) -> None:
+        """Take everything away, whatever is in force, and start whoever is down."""
+        self._mesh.heal()
+        for node in self._net.nodes:
+            pid = self._net.pid(node.index)
+            if pid is not None and self._net.is_running(node.index):
+                os.kill(pid, signal.SIGCONT)
+            else:
+                self._disk.free(self._net, node.index)
+                await self._net.start(node.index)
+
     async def _strike_leader(self, fault: Fault) -> Struck:
         leader, place = await self.find_leader()
         began = Moment.now()

@@ -227,12 +227,13 @@ async def _run_in(
     async with Watch(net.endpoints) as watch:
         async with Load(net.endpoints, signed, options.rate, options.seed) as load:
             result.book = load.book
-            chaos = Chaos(net, Faults(net, mesh, disk), watch, load, result, say)
+            faults = Faults(net, mesh, disk)
+            chaos = Chaos(net, faults, watch, load, result, say)
             try:
                 await chaos.run(schedule)
             except CarbonodeError as error:
                 result.breaches.append(f"{error.code}: {error}")
-            mesh.heal()
+            await faults.revive()
             await load.drain(DRAIN_S)
         result.blocks_seen = len(watch.seen)
         result.views_above_0 = sum(block.view > 0 for block in watch.seen.values())

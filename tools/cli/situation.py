@@ -154,11 +154,19 @@ def _read_validators(answers: Answers, groups: list[Json]) -> tuple[ValidatorSta
                 prepared=_voted(groups, "PREPARE", view, name),
                 committed=_voted(groups, "COMMIT", view, name),
                 last_error=str(error) if error else None,
-                silent_ms=_optional(claim.get("heardMsAgo")),
+                silent_ms=_get_silence_ms(claim, link),
                 claims=_optional(view_changes.get(name)),
             )
         )
     return tuple(states)
+
+
+def _get_silence_ms(claim: Json, link: Json) -> int | None:
+    """Return for how long a validator said nothing: since its STATUS, else on its link."""
+    heard_ms, idle_s = _optional(claim.get("heardMsAgo")), link.get("idleS")
+    if heard_ms is None and isinstance(idle_s, int | float):
+        return int(idle_s * 1_000)
+    return heard_ms
 
 
 def _get_groups(consensus: Json) -> list[Json]:

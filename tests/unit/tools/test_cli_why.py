@@ -345,3 +345,12 @@ def test_what_a_node_says_of_clocks_views_and_membership_is_read() -> None:
     assert (situation.lacking_version, situation.stops_after) == ("VM version 2", 1_000)
     assert (situation.role, situation.membership) == ("observer", "candidate")
     assert (states["a"].claims, states["b"].silent_ms, states["b"].view) == (1, 77, 3)
+
+
+def test_a_link_on_which_nothing_was_ever_said_is_silent_too() -> None:
+    answers = make_answers()
+    answers.peers["items"].append({"publicKey": "0x2", "idleS": 7.25})
+    states = {item.name: item for item in read_situation(answers, now_ms=3_500).validators}
+    assert states["c"].silent_ms == 7_250
+    assert not states["c"].is_reachable
+    assert states["b"].silent_ms is None

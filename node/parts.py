@@ -7,6 +7,7 @@ then consensus from what the log says. No tasks are started.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -207,13 +208,10 @@ def _build(
     committer.attach(_Following(state, registry, network, versions, snapshots.maker).on_advanced)
     proposer = Proposer(pool.mempool)
     driver = Driver(replica, journal, committer, bodies, proposer, links, clock, metrics, versions)
-    importer = Importer(driver.import_block, pool.notifier.wait_tip, pool.readers)
-    sync = Sync(chain_id, state, links.requests, peers, importer, rng)
-    driver.attach(sync.on_behind)
+    sync = _make_sync(chain_id, stores, pool, driver, (links, peers), rng)
     indexer = Indexer(stores.chain, stores.index, pool.notifier, metrics)
     resources.callback(indexer.close)
-    blocks, others = BlockServer(stores.chain), snapshots.kinds
-    serving = Serving(bodies, blocks, peers, pool.readers, clock.monotonic_s, others)
+    serving = _make_serving(bodies, stores, peers, pool, clock, snapshots)
     return Parts(
         config=config,
         genesis=genesis,
@@ -307,6 +305,33 @@ def _make_network(
         rng=host.make_rng(),
         make_carrier=host.make_carrier,
     )
+
+
+def _make_sync(
+    chain_id: Hash,
+    stores: _Stores,
+    pool: _Pool,
+    driver: Driver,
+    asking: tuple[Links, _Peers],
+    rng: random.Random,
+) -> Sync:
+    links, peers = asking
+    importer = Importer(driver.import_block, pool.notifier.wait_tip, pool.readers)
+    sync = Sync(chain_id, stores.state, links.requests, peers, importer, rng)
+    driver.attach(sync.on_behind)
+    return sync
+
+
+def _make_serving(
+    bodies: Bodies,
+    stores: _Stores,
+    peers: _Peers,
+    pool: _Pool,
+    clock: Clock,
+    snapshots: SnapshotParts,
+) -> Serving:
+    blocks, others = BlockServer(stores.chain), snapshots.kinds
+    return Serving(bodies, blocks, peers, pool.readers, clock.monotonic_s, others)
 
 
 def _open_snapshots(

@@ -49,7 +49,9 @@ class Joined:
     memory_peak_mib: float = 0.0
 
 
-async def measure(plan: Plan, directory: Path, epoch_blocks: int, kill: bool) -> dict[str, Any]:
+async def measure(
+    plan: Plan, directory: Path, epoch_blocks: int, kill: bool, build_only: bool
+) -> dict[str, Any]:
     """Build the chain, join it, and return the figures."""
     calibration = calibrate()
     params = ChainParams(epoch_blocks=epoch_blocks, empty_block_interval_ms=3_600_000)
@@ -59,14 +61,22 @@ async def measure(plan: Plan, directory: Path, epoch_blocks: int, kill: bool) ->
     }
     net = Localnet(directory, validators=4, params=params, environment=environment)
     net.prepare()
-    built = build(plan, directory, params, net)
+    joiner = net.nodes[JOINER].home
+    if (net.nodes[0].home / "data").exists():
+        built = {"seconds": "built before"}
+        for name in ("data", "signer"):
+            shutil.rmtree(joiner / name, ignore_errors=True)
+    else:
+        built = build(plan, directory, params, net)
+    if build_only:
+        return {"built": built}
     try:
         for index in range(SERVERS):
             await net.start(index)
         for index in range(SERVERS):
             await wait(net, index, lambda status: status["height"] >= plan.blocks)
         joined = await join(net, plan, kill)
-        folder = net.nodes[JOINER].home / "data" / "chain"
+        folder = joiner / "data" / "chain"
         return {
             "commit": describe_commit(Path(__file__).parent),
             "machine": describe_machine(),
@@ -191,14 +201,17 @@ def main() -> None:
     parser.add_argument("--transactions", type=int, default=10, help="in each executed block")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--no-kill", action="store_true")
-    parser.add_argument("--dir", type=Path, help="keep the chain here")
+    parser.add_argument("--dir", type=Path, help="keep the chain here, and use it again")
+    parser.add_argument("--build-only", action="store_true", help="build the chain in --dir")
     options = parser.parse_args()
     # The last end of an epoch before the tip: the longest way over blocks that there is.
     last = (options.blocks - 1) // options.epoch_blocks * options.epoch_blocks
     plan = Plan(options.keys, options.blocks, last, options.transactions, options.seed)
     with tempfile.TemporaryDirectory() as temporary:
         directory = options.dir or Path(temporary) / "net"
-        document = asyncio.run(measure(plan, directory, options.epoch_blocks, not options.no_kill))
+        document = asyncio.run(
+            measure(plan, directory, options.epoch_blocks, not options.no_kill, options.build_only)
+        )
     print(json.dumps(document, indent=2))
 
 

@@ -128,9 +128,10 @@ class Node:
 
     async def _synchronise(self) -> None:
         """Take a snapshot where that saves much, else blocks; again when they are pruned."""
-        parts = self.parts
-        while not await parts.snapshots.statesync.run():
-            await parts.sync.run()
+        statesync, is_pruned = self.parts.snapshots.statesync, False
+        while not await statesync.run(is_pruned=is_pruned):
+            await self.parts.sync.run()
+            is_pruned = True
         log_event(_log, logging.INFO, "starting again on the snapshot's state")
         self.wants_restart = True
         self.stop()

@@ -139,18 +139,20 @@ class StateSync:
         """Finish what is being written and end the thread."""
         self._thread.shutdown(wait=True, cancel_futures=True)
 
-    async def run(self) -> bool:
+    async def run(self, *, is_pruned: bool = False) -> bool:
         """Return True when a whole chain lies ready to take the place of ours.
 
-        False: there is no snapshot that saves enough blocks, or none could be taken.
+        ``is_pruned``: the next blocks are gone everywhere, so any later snapshot is worth
+        it. False: none that saves enough blocks, or none could be taken.
         """
+        saved_min = 1 if is_pruned else self._setup.section.join_blocks_min
         if not self._setup.section.join:
             return False
         failed: set[_Key] = set()
         try:
             for _ in range(ATTEMPTS_MAX):
                 self.status.phase = "looking"
-                choices = [item for item in await self._look() if item.key not in failed]
+                choices = [item for item in await self._look(saved_min) if item.key not in failed]
                 if not choices:
                     await self._call(self._drop_stale)
                     return False
@@ -174,10 +176,10 @@ class StateSync:
 
     # -- which snapshot
 
-    async def _look(self) -> list[_Choice]:
+    async def _look(self, saved_min: int) -> list[_Choice]:
         """Return the snapshots that peers offer and that are worth it, the best first."""
         loop = asyncio.get_running_loop()
-        above = self._setup.get_height() + self._setup.section.join_blocks_min - 1
+        above = self._setup.get_height() + saved_min - 1
         asked: dict[Address, asyncio.Task[Sequence[Offer]]] = {}
         first_at_s: float | None = None
         try:

@@ -107,7 +107,7 @@ class World:
     def accused(self) -> set[Address]:
         return {peer for peer, offence in self.reports if offence is Offence.BAD_SIGNATURE}
 
-    async def run(self) -> tuple[bool, StateSync]:
+    async def run(self, *, is_pruned: bool = False) -> tuple[bool, StateSync]:
         """Run state sync once, as a process that begins and ends."""
         loop, killed = asyncio.get_running_loop(), asyncio.Event()
         parts_given = 0
@@ -146,7 +146,7 @@ class World:
         sync = StateSync(setup, SnapshotPeers(requests, self))
         try:
             async with asyncio.timeout(60):
-                working = asyncio.create_task(sync.run())
+                working = asyncio.create_task(sync.run(is_pruned=is_pruned))
                 ended = asyncio.create_task(killed.wait())
                 await asyncio.wait({working, ended}, return_when=asyncio.FIRST_COMPLETED)
                 ended.cancel()
@@ -219,6 +219,12 @@ def test_blocks_are_fetched_instead_where_a_snapshot_saves_little(
     world.height = height
     assert not asyncio.run(world.run())[0]
     assert {kind for _, kind in world.asked} == {FrameKind.GET_SNAPSHOT}
+
+
+def test_any_later_snapshot_is_taken_when_the_next_blocks_are_gone_everywhere(world: World) -> None:
+    world.height = 11
+    assert asyncio.run(world.run(is_pruned=True))[0]
+    check_joined(world, 12)
 
 
 def test_nothing_is_asked_when_the_operator_wants_no_snapshot(world: World) -> None:

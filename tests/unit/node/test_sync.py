@@ -15,12 +15,19 @@ from node.catchup import FetchedBlock
 from node.hints import PEERS_MAX, REST_S, Hints
 from node.requests import PeerRequests
 from node.sync import GRACE_S, BlockServer, Importer, Sync
-from node.wire import BLOCKS_ANSWER, BLOCKS_REQUEST, BlocksAnswer, CertifiedBlock
+from node.wire import (
+    BLOCKS_ANSWER,
+    BLOCKS_REQUEST,
+    BlocksAnswer,
+    BlocksRequest,
+    CertifiedBlock,
+)
 from p2p.frames import FrameKind, decode_request, encode_request
 from p2p.peers import Offence
 from primitives.block import BLOCK
 from primitives.certificate import Certificate
 from primitives.hashing import Address, Hash
+from storage.chaintip import Tip
 from tests.unit.node.test_catchup import CHAIN_ID, Served
 
 PEERS = [Address(bytes([number]) * 32) for number in (1, 2, 3)]
@@ -54,6 +61,8 @@ class World:
         default_factory=dict
     )
     silent: set[Address] = field(default_factory=set)
+    pruned_to: int | None = None
+    task: asyncio.Task[None] | None = None
     asked: list[Address] = field(default_factory=list)
 
     def get_connected(self) -> list[Address]:
@@ -80,7 +89,9 @@ def check(served: Served, work: Callable[[World], Awaitable[None]]) -> None:
             request = BLOCKS_REQUEST.decode(decoded[1])
             found = world.served.blocks[request.first - 1 :][: request.count]
             found = list(world.lies.get(peer, lambda blocks: blocks)(found))
-            answer = BLOCKS_ANSWER.encode(BlocksAnswer(request.first, tuple(found)))
+            is_told = not found and world.pruned_to is not None
+            height = world.pruned_to if is_told and world.pruned_to else request.first
+            answer = BLOCKS_ANSWER.encode(BlocksAnswer(height, tuple(found)))
             asyncio.get_running_loop().call_soon(
                 requests.on_answer, peer, FrameKind.BLOCKS, encode_request(decoded[0], answer)
             )
@@ -103,7 +114,7 @@ def check(served: Served, work: Callable[[World], Awaitable[None]]) -> None:
             state = State(served.tips[0])
             world = World(served, state, None, [], [])  # type: ignore[arg-type]  # set below
             world.sync = Sync(CHAIN_ID, state, requests, world, importer, random.Random(3))  # type: ignore[arg-type]  # State
-            task = asyncio.create_task(world.sync.run())
+            task = world.task = asyncio.create_task(world.sync.run())
             try:
                 async with asyncio.timeout(30):
                     await work(world)
@@ -295,3 +306,42 @@ def test_a_question_that_is_none_is_not_answered() -> None:
     decoded = decode_request(payload)
     assert decoded is not None
     assert BLOCKS_ANSWER.decode(decoded[1]).blocks == ()
+
+
+def test_sync_ends_when_the_next_block_is_pruned_everywhere_and_not_for_one_liar(
+    served: Served,
+) -> None:
+    async def work(world: World) -> None:
+        def say_pruned(blocks: Sequence[CertifiedBlock]) -> Sequence[CertifiedBlock]:
+            return ()
+
+        world.pruned_to = 9
+        world.lies = {LIAR: say_pruned}
+        world.behind(2, LIAR)
+        await world.sync.wait_idle()
+        assert world.imported == [1, 2]
+        world.lies = dict.fromkeys(PEERS, say_pruned)
+        world.behind(8)
+        assert world.task is not None
+        await world.task
+        assert world.imported == [1, 2]
+
+    check(served, work)
+
+
+def test_a_server_names_the_lowest_height_that_it_keeps() -> None:
+    class Pruned:
+        lowest = 40
+        tip = Tip(50, Hash(bytes(32)), Hash(bytes(32)), Hash(bytes(32)), 0, 4, None)
+
+        def get_block_bytes(self, height: int) -> None:
+            return None
+
+        def get_certificate(self, height: int) -> None:
+            return None
+
+    server = BlockServer(Pruned())  # type: ignore[arg-type]  # a chain without its old blocks
+    for first, told in ((7, 40), (60, 60)):
+        payload = server.serve(7, BLOCKS_REQUEST.encode(BlocksRequest(first, 5)))
+        assert payload is not None
+        assert BLOCKS_ANSWER.decode(payload[8:]) == BlocksAnswer(told, ())

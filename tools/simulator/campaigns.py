@@ -173,11 +173,31 @@ def add_dead(rng: random.Random, plan: Plan) -> Plan:
     )
 
 
+def add_haste(rng: random.Random, plan: Plan) -> Plan:
+    """Time-outs far below what the network needs: dozens of views at one height."""
+    plan = replace(
+        plan,
+        timeout_ms=(100, 1_000),
+        heal_at_ms=rng.randrange(4_000, 9_000),
+        delay_ms_max=rng.choice((600, 1_500, 3_000)),
+        loss=rng.choice((0, 5, 20)),
+        idle=False,
+    )
+    if rng.random() < 0.5:
+        nodes = list(range(plan.validators))
+        crashes = tuple(sorted(_draw_crash(rng, plan, nodes) for _ in range(rng.randint(1, 6))))
+        plan = replace(plan, crashes=crashes, torn=rng.random() < 0.5)
+    if rng.random() < 0.3 and plan.validators > 3:
+        plan = replace(plan, liars={rng.randrange(plan.validators): (rng.choice(ALL_LIARS),)})
+    return plan
+
+
 CAMPAIGNS = {
     "byzantine": add_byzantine,
     "clocks": add_clocks,
     "deaths": add_deaths,
     "membership": add_membership,
     "dead": add_dead,
+    "haste": add_haste,
 }
 """Name to what it makes of a calm plan with a time of healing."""

@@ -245,6 +245,8 @@ def quibble(liar: Liar, target: int, message: Message) -> list[Message]:
     """Breaks one rule of a proposal or of a view change, signed as it should be."""
     if isinstance(message, PrePrepare) and liar.rng.random() < 0.6:
         return [_quibble_proposal(liar, message)]
+    if isinstance(message, ProposalMessage):
+        return [replace(message, transaction_ids=(*message.transaction_ids, TransactionId(ABROAD)))]
     if isinstance(message, ViewChangeMessage) and message.view_change.signer == liar.me:
         item = message.view_change
         prepared = item.prepared
@@ -270,6 +272,7 @@ def _quibble_proposal(liar: Liar, message: PrePrepare) -> PrePrepare:
         lambda: replace(header, time_ms=rules.tip.time_ms),
         lambda: replace(header, proposer=members[(liar.me + 1) % len(members)].public_key),
         lambda: replace(header, proposer=Address(ABROAD)),
+        lambda: replace(header, time_ms=header.time_ms + 1),
     ]
     kind = liar.rng.randrange(len(others) + 5)
     if kind < len(others):

@@ -59,6 +59,8 @@ class Plan:
     dead: tuple[int, ...] = ()
     """Validators that never run."""
     epoch_blocks: int = 3
+    timeout_ms: tuple[int, int] = (500, 4_000)
+    """T0 and the longest time-out of a view."""
 
     def make_disk_faults(self, node: int, start_ms: int) -> DiskFaults:
         """Return what befalls that node's disk, in the time of the run."""

@@ -30,8 +30,6 @@ from tools.simulator.profiles import make_plan
 from tools.simulator.twins import Twins
 
 PARAMS = ChainParams(
-    timeout_base_ms=500,
-    timeout_max_ms=4_000,
     empty_block_interval_ms=1_500,
     clock_drift_ms=1_000,
 )
@@ -87,7 +85,13 @@ class World:
         ]
         self._addresses = [key.public_key for key in keys]
         self._indices = {address: number for number, address in enumerate(self._addresses)}
-        self._params = replace(PARAMS, epoch_blocks=plan.epoch_blocks)
+        base_ms, max_ms = plan.timeout_ms
+        self._params = replace(
+            PARAMS,
+            epoch_blocks=plan.epoch_blocks,
+            timeout_base_ms=base_ms,
+            timeout_max_ms=max_ms,
+        )
         self._sets: dict[tuple[int, ...], ValidatorSet] = {}
         self.honest = frozenset(range(plan.validators)) - plan.faulty
         self.checker = Checker(
@@ -295,7 +299,8 @@ class World:
 
     def _loop(self) -> int:
         events, heap = 0, self._heap
-        deadline = START_MS + self.plan.heal_at_ms + HEALED_TIMEOUTS_MAX * PARAMS.timeout_max_ms
+        allowed_ms = HEALED_TIMEOUTS_MAX * self._params.timeout_max_ms
+        deadline = START_MS + self.plan.heal_at_ms + allowed_ms
         target: int | None = None
         while heap:
             self.now, _, action = heapq.heappop(heap)

@@ -60,3 +60,10 @@ nightly-vmfuzz: vm-interpreters  ## Random programs on two evaluators and three 
 .PHONY: simulate-whole
 simulate-whole: venv  ## Whole nodes on virtual time; nightly: SEEDS=0..5000 (about 1.3 s of CPU each).
 	$(BIN)/python -m tools.simulator.whole --seeds $(SEEDS) $(ARGS)
+
+.PHONY: mutate model
+mutate: venv     ## make mutate TARGET=consensus ARGS="--only votes.py": changes that no test notices
+	$(BIN)/python -m tests.mutation $(or $(TARGET),consensus) $(ARGS)
+
+model: venv      ## The view change searched exhaustively: 4 validators, 1 liar, 3 views (minutes)
+	$(BIN)/python -m tests.model $(ARGS)

@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from node.config import NodeConfig
+from node.host import REAL_HOST, Host
 from node.journal import Journal
 from node.node import Node
 from primitives.genesis import Genesis
@@ -39,8 +40,8 @@ class Cluster:
         self.nodes: dict[int, Node] = {}
         self.session = aiohttp.ClientSession()
 
-    async def start(self, index: int) -> None:
-        node = make_node(self.configs[index], self.genesis, index)
+    async def start(self, index: int, host: Host = REAL_HOST) -> None:
+        node = make_node(self.configs[index], self.genesis, index, host)
         await node.__aenter__()
         self.nodes[index] = node
 

@@ -11,25 +11,26 @@ from __future__ import annotations
 import runpy
 import sys
 
-from node import parts
 from node.clock import Clock
 
 
-def make_shifted(offset_ms: int) -> type[Clock]:
-    """Return a clock that is ``offset_ms`` ahead (or behind, when negative)."""
+def shift_clock(offset_ms: int) -> None:
+    """Put every clock of this process ahead by ``offset_ms`` (behind, when negative).
 
-    class Shifted(Clock):
-        """See the module."""
+    At the class, not where a node makes one: there a refactoring could leave it without
+    effect, and nobody would see it.
+    """
+    read = Clock.now_ms
 
-        def now_ms(self) -> int:
-            return super().now_ms() + offset_ms
+    def read_shifted(clock: Clock) -> int:
+        return read(clock) + offset_ms
 
-    return Shifted
+    setattr(Clock, "now_ms", read_shifted)  # noqa: B010 - the point of this program
 
 
 def main() -> None:
     """Run the node with the shifted clock."""
-    setattr(parts, "Clock", make_shifted(int(sys.argv[1])))  # noqa: B010 - a name of its imports
+    shift_clock(int(sys.argv[1]))
     sys.argv = ["node", *sys.argv[2:]]
     runpy.run_module("node", run_name="__main__", alter_sys=True)
 

@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 
 from node.config import NodeConfig, P2pSection, PeerSection, RpcSection
+from node.host import REAL_HOST, Host
 from node.node import Node
 from node.parts import open_parts
 from p2p.tls import make_certificate
@@ -163,9 +164,9 @@ def make_configs(folder: Path, validators: int, rpc: RpcSection | None = None) -
     ]
 
 
-def make_node(config: NodeConfig, genesis: Genesis, index: int = 0) -> Node:
+def make_node(config: NodeConfig, genesis: Genesis, index: int = 0, host: Host = REAL_HOST) -> Node:
     """Return a node that is not started yet."""
-    return Node(open_parts(config, genesis, make_validator_key(index)))
+    return Node(open_parts(config, genesis, make_validator_key(index), host=host))
 
 
 class RpcClient:

@@ -46,3 +46,7 @@ lock:            ## Make the lock file again (needs uv): versions with hashes fo
 
 clean:
 	rm -rf $(VENV) run dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.PHONY: nightly-simulate
+nightly-simulate: venv   ## 100,000 seeds over all profiles; NIGHTLY_SEEDS=A..B for others
+	$(BIN)/python -m tools.simulator --profile every --seeds $(or $(NIGHTLY_SEEDS),1..100000) $(ARGS)

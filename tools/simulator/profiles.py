@@ -94,15 +94,7 @@ def make_plan(seed: int, validators: int, profile: str) -> Plan:
     if profile == "lost-record":
         return replace(plan, lost_record=plan.crashes[0][1])
     if profile == "ring":
-        # One liar leaves a line; two could cut the honest ones apart, and nobody could go on.
-        liar, behaviour = rng.randrange(validators), (rng.choice(LIARS),)
-        return replace(
-            plan,
-            ring=True,
-            liars={liar: behaviour} if faulty else {},
-            delay_ms_max=20,
-            loss=rng.choice((0, 5)),
-        )
+        return _make_ring(rng, plan, faulty)
     if profile == "forks" and faulty:
         return _make_fork_attempt(rng, plan)
     if profile == "splits":
@@ -114,6 +106,18 @@ def make_plan(seed: int, validators: int, profile: str) -> Plan:
             liars={liar: tuple(rng.sample(LIARS, rng.choice((1, 1, 2)))) for liar in sorted(liars)},
         )
     return plan
+
+
+def _make_ring(rng: random.Random, plan: Plan, faulty: int) -> Plan:
+    """One liar leaves a line; two could cut the honest ones apart, and nobody could go on."""
+    liar, behaviour = rng.randrange(plan.validators), (rng.choice(LIARS),)
+    return replace(
+        plan,
+        ring=True,
+        liars={liar: behaviour} if faulty else {},
+        delay_ms_max=20,
+        loss=rng.choice((0, 5)),
+    )
 
 
 def _make_splits(rng: random.Random, plan: Plan, faulty: int) -> Plan:

@@ -67,3 +67,7 @@ mutate: venv     ## make mutate TARGET=consensus ARGS="--only votes.py": changes
 
 model: venv      ## The view change searched exhaustively: 4 validators, 1 liar, 3 views (minutes)
 	$(BIN)/python -m tests.model $(ARGS)
+
+.PHONY: nightly-simulate
+nightly-simulate: venv   ## 100,000 seeds over all profiles; NIGHTLY_SEEDS=A..B for others
+	$(BIN)/python -m tools.simulator --profile every --seeds $(or $(NIGHTLY_SEEDS),1..100000) $(ARGS)

@@ -9,7 +9,9 @@ from tests.simulation.broken_replicas import IgnoresHighestPrepared, NeverMoves
 from tools.simulator.__main__ import main
 from tools.simulator.coverage import Coverage, find_codes, find_reasons
 from tools.simulator.liars import BEHAVIOURS
+from tools.simulator.lines import Lines
 from tools.simulator.profiles import PROFILES
+from tools.simulator.runner import CHUNK_SEEDS, Order, choose_count, run_chunks
 from tools.simulator.shrink import shrink
 from tools.simulator.world import run_seed
 
@@ -71,13 +73,57 @@ def test_shrinking_never_ends_in_another_violation() -> None:
     assert smallest.violation.partition(" (")[0] == failed.violation.partition(" (")[0]
 
 
-def test_the_command_prints_one_line_when_all_is_well(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--seeds", "1..3", "--profile", "every"]) == 0
-    assert len(capsys.readouterr().out.splitlines()) == 1
+def test_the_command_prints_nothing_when_all_is_well(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--seeds", "1..3", "--profile", "every", "--jobs", "1"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "3 seeds of profile every: 0 violations" in printed.err
+    assert main(["--seed", "3"]) == 0
+    assert capsys.readouterr().out == ""
+    assert main(["--seed", "3", "--history"]) == 0
+    assert "every invariant held" in capsys.readouterr().out
+
+
+def test_any_number_of_processes_gives_the_same_results() -> None:
+    order = Order("crashes", (4,), coverage=True)
+    seeds = range(1, CHUNK_SEEDS + 21)
+    one, two = (
+        [
+            (row, chunk.events, chunk.healed_for_ms, chunk.coverage and chunk.coverage.counts)
+            for row, chunk in run_chunks(seeds, order, jobs)
+        ]
+        for jobs in (1, 2)
+    )
+    assert one == two
+    assert len(one) == 2
+
+
+def test_the_mixture_has_every_number_of_validators_and_a_seed_keeps_its_own() -> None:
+    order = Order("calm")
+    counts = [choose_count(seed, order) for seed in range(1, 400)]
+    assert set(counts) == set(range(4, 11))
+    assert counts == [choose_count(seed, order) for seed in range(1, 400)]
+    assert choose_count(5, Order("calm", (9,))) == 9
+    with pytest.raises(SystemExit):
+        main(["--seeds", "1..2", "--validators", "3"])
+
+
+def test_lines_that_never_ran_are_told_and_those_that_ran_are_not() -> None:
+    lines = Lines()
+    before = lines.find_missing()
+    lines.start()
+    try:
+        run_seed(1, 4, "calm")
+    finally:
+        lines.stop()
+    after = lines.find_missing()
+    assert 0 < len(after) < len(before) / 2
+    assert any("self._halt_divergent(" in item for item in after)
+    assert not any("state.committing = True" in item for item in after)
 
 
 def test_the_command_tells_coverage(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--seeds", "1..2", "--coverage"]) == 0
+    assert main(["--seeds", "1..2", "--coverage", "--jobs", "1"]) == 0
     printed = capsys.readouterr().out
     assert "message: VOTE" in printed
     assert "never occurred (" in printed

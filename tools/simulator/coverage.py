@@ -55,6 +55,11 @@ class Coverage:
         self._counts: Counter[tuple[str, str]] = Counter()
         self._reasons = frozenset(find_reasons())
 
+    @property
+    def counts(self) -> dict[tuple[str, str], int]:
+        """Occurrences by area and name."""
+        return dict(self._counts)
+
     def count(self, area: str, name: str) -> None:
         """Count one occurrence."""
         self._counts[area, name] += 1

@@ -78,15 +78,7 @@ def make_plan(seed: int, validators: int, profile: str) -> Plan:
     if profile == "lost-record":
         return replace(plan, lost_record=plan.crashes[0][1])
     if profile == "ring":
-        # One liar leaves a line; two could cut the honest ones apart, and nobody could go on.
-        liar, behaviour = rng.randrange(validators), (rng.choice(LIARS),)
-        return replace(
-            plan,
-            ring=True,
-            liars={liar: behaviour} if faulty else {},
-            delay_ms_max=20,
-            loss=rng.choice((0, 5)),
-        )
+        return _make_ring(rng, plan, faulty)
     if profile == "forks" and faulty:
         return _make_fork_attempt(rng, plan)
     if profile == "splits":
@@ -118,6 +110,18 @@ def _make_calm(rng: random.Random, validators: int) -> Plan:
         rotate=rng.random() < 0.3,
         skew_ms=_make_skew(rng, validators),
         ring=False,
+    )
+
+
+def _make_ring(rng: random.Random, plan: Plan, faulty: int) -> Plan:
+    """One liar leaves a line; two could cut the honest ones apart, and nobody could go on."""
+    liar, behaviour = rng.randrange(plan.validators), (rng.choice(LIARS),)
+    return replace(
+        plan,
+        ring=True,
+        liars={liar: behaviour} if faulty else {},
+        delay_ms_max=20,
+        loss=rng.choice((0, 5)),
     )
 
 

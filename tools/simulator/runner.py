@@ -12,6 +12,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from consensus.replica import Replica
 from tools.simulator.coverage import Coverage
 from tools.simulator.lines import Lines
 from tools.simulator.profiles import PROFILES
@@ -57,11 +58,16 @@ def choose_count(seed: int, order: Order) -> int:
 
 
 def run_one(
-    seed: int, order: Order, coverage: Coverage | None = None, *, record: bool = False
+    seed: int,
+    order: Order,
+    coverage: Coverage | None = None,
+    *,
+    record: bool = False,
+    replica_type: type[Replica] = Replica,
 ) -> Result:
     """Run one seed as the order says."""
     count, profile = choose_count(seed, order), choose_profile(seed, order)
-    return run_seed(seed, count, profile, record=record, coverage=coverage)
+    return run_seed(seed, count, profile, replica_type, record=record, coverage=coverage)
 
 
 def run_chunk(task: tuple[range, Order]) -> Chunk:

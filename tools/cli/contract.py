@@ -19,6 +19,7 @@ from typing import Any
 import click
 
 from primitives.errors import CarbonodeError
+from tools.authoring.hints import get_hint
 from vm.authoring import (
     CallTextError,
     TextCall,
@@ -181,9 +182,9 @@ def _read_accepted(file: Path) -> str:
 
 def _print_problems(file: Path, problems: list[Problem], to_error: bool = False) -> None:
     for problem in problems:
-        hint = f" ({problem.hint})" if problem.hint else ""
         place = f"{file}:{problem.line}:{problem.column}"
-        click.echo(f"{place} {problem.code} {problem.message}{hint}", err=to_error)
+        told = f"{place} {problem.code} {problem.message} ({get_hint(problem)})"
+        click.echo(told, err=to_error)
 
 
 def _parse_texts(

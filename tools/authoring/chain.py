@@ -207,7 +207,8 @@ class ContractChain:
         return self._transactions.to_bytes(32, "big")
 
     def _read(self, path: str | Path) -> str:
-        return (self.folder / path).read_text(encoding="latin-1")
+        # As bytes: what an editor put at the ends of lines is the check's to judge.
+        return (self.folder / path).read_bytes().decode("latin-1")
 
     def _get_first(self) -> Deployed:
         if not self.contracts:

@@ -6,15 +6,16 @@ import os
 import re
 import subprocess
 import sys
-from importlib.metadata import entry_points
+import tomllib
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from primitives.hashing import compute_contract_address
 from tools.authoring.chain import START_TIME_S, CallFailed, ContractChain, NotRefused
 from tools.authoring.properties import check_invariant
-from tools.cli.contract import PLUGIN
+from tools.cli.contract import PLUGIN, contract
 from vm.abi import AbiError
 from vm.machine import Machine
 
@@ -73,6 +74,22 @@ def table() -> dict[str, tuple[int, bytes]]:
 def put(seen: Seen, more: list[Seen]) -> int:
     last.set(seen)
     return len(more)
+"""
+
+
+ROWS = """
+from vm import Map, export
+
+rows = Map[str, int]()
+
+@export
+def put(name: str) -> None:
+    rows[name] = 1
+
+@export
+def put_and_list(name: str) -> list[str]:
+    rows[name] = 1
+    return [key for key, value in rows.scan()]
 """
 
 
@@ -251,20 +268,61 @@ def test_a_contract_that_the_check_refuses_is_not_tested(page: Path) -> None:
     assert finished.stderr.startswith(f"{token}:1:1 syntax ")
 
 
-def test_a_folder_without_tests_exits_1_and_wrong_usage_2(tmp_path: Path) -> None:
+def test_a_folder_without_tests_exits_1_and_wrong_options_2(tmp_path: Path) -> None:
     assert run_command(tmp_path).returncode == 1
-    (tmp_path / "token.py").write_text(TOKEN)
-    lonely = run_command(tmp_path / "token.py")
-    assert lonely.returncode == 2 and "has no tests" in lonely.stderr
-    assert run_command(tmp_path / "missing.py").returncode == 2
-    assert run_command(tmp_path / "test_missing.py").returncode == 2
     (tmp_path / "test_one.py").write_text("def test_one():\n    pass\n")
     assert run_command(tmp_path, "--", "--no-such-option").returncode == 2
 
 
-def test_pytest_finds_the_plugin_where_the_distribution_is_installed() -> None:
-    """An installation older than this entry point has none: then `contract test` names it."""
-    settings = (ROOT / "pyproject.toml").read_text()
-    assert f'[project.entry-points.pytest11]\n"{PLUGIN}" = "{PLUGIN}"\n' in settings
-    installed = [item.value for item in entry_points(group="pytest11", name=PLUGIN)]
-    assert installed in ([], [PLUGIN])
+def test_what_has_no_tests_is_wrong_usage(tmp_path: Path) -> None:
+    token = tmp_path / "token.py"
+    token.write_text(TOKEN)
+    for path, reason in (
+        (token, "has no tests"),
+        (tmp_path / "missing.py", "cannot read"),
+        (tmp_path / "test_missing.py", "no such file"),
+    ):
+        result = CliRunner().invoke(contract, ["test", str(path)])
+        assert result.exit_code == 2 and reason in result.output
+
+
+def test_tests_may_lie_in_a_folder_beside_the_contract(page: Path) -> None:
+    (page / "tests").mkdir()
+    text = TOKEN_TESTS.replace('"token.py"', '"../token.py"')
+    (page / "test_token.py").rename(page / "tests" / "test_token.py").write_text(text)
+    assert "3 passed" in run_command(page / "token.py").stdout
+
+
+def test_pytest_finds_the_plugin_where_the_distribution_is_installed(page: Path) -> None:
+    """With and without ``contract test``, which names it as well: it is loaded once."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    ((name, module),) = settings["project"]["entry-points"]["pytest11"].items()
+    assert (name, module) == (PLUGIN, PLUGIN)
+    installed = page / "site" / "carbonode-9.9.9.dist-info"
+    installed.mkdir(parents=True)
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: carbonode\nVersion: 9.9.9\n")
+    (installed / "entry_points.txt").write_text(f"[pytest11]\n{name} = {module}\n")
+    environment = os.environ | {"PYTHONPATH": f"{page / 'site'}{os.pathsep}{ROOT}"}
+    command = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error"]
+    for options in ([], ["-p", PLUGIN]):
+        finished = subprocess.run(
+            [*command, *options, "test_token.py"], cwd=page, env=environment, capture_output=True,
+            text=True, timeout=300, check=False,
+        )  # fmt: skip
+        assert finished.returncode == 0, finished.stdout + finished.stderr
+        assert "3 passed" in finished.stdout
+
+
+def test_a_file_is_read_as_the_check_reads_it(page: Path) -> None:
+    (page / "token.py").write_bytes(TOKEN.replace("\n", "\r\n").encode())
+    with pytest.raises(AssertionError, match=r"1:\d+ character"):
+        ContractChain(page).deploy("token.py", 1)
+
+
+def test_a_view_sees_what_was_written_also_in_order() -> None:
+    chain = ContractChain()
+    chain.deploy(ROWS)
+    for name in ("b", "a", "c"):
+        chain.call("put", name)
+    assert chain.view("put_and_list", "aa") == ["a", "aa", "b", "c"]
+    assert chain.view("put_and_list", "b") == ["a", "b", "c"]

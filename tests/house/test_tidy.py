@@ -29,6 +29,8 @@ IMPORTERS = {
     "rich": ("tools.",),
     "matplotlib": ("bench.",),
     "psutil": ("bench.",),
+    "pytest": ("tools.authoring.plugin",),
+    "hypothesis": ("tools.authoring.properties",),
 }
 
 

@@ -1,19 +1,25 @@
-"""``carbonode contract check|run|abi|gas``: the author's commands (the rest: contract_life.py).
+"""``carbonode contract check|run|abi|gas|test``: the author's commands (more: contract_life.py).
 
-Reads one file and prints; talks to no node. The work is in vm/authoring.py. Exit
-codes: 0 accepted or ok, 1 refused or not ok, 2 wrong usage. Source: docs/contracts.md.
+Reads one file and prints; talks to no node; ``test`` starts pytest. The work is in
+vm/authoring.py and tools/authoring. Exit codes: 0 accepted or ok, 1 refused or not ok,
+2 wrong usage. Source: docs/contracts.md.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import click
 
 from primitives.errors import CarbonodeError
+from tools.authoring.hints import get_hint
 from vm.authoring import (
     CallTextError,
     TextCall,
@@ -33,6 +39,10 @@ _SOURCE = click.argument("file", type=click.Path(path_type=Path))
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _OUTPUT = click.option("--output", type=click.Choice(["text", "json"]), default="text")
 _GAS_MAX = 10_000_000_000
+PLUGIN = "tools.authoring.plugin"
+"""The same name as its entry point in pyproject.toml: pytest then loads it once."""
+_EXIT_CODES = {0: 0, 1: 1, 5: 1}
+"""pytest's, 5 being that it found no test; what is left is wrong usage."""
 
 
 @click.group()
@@ -118,6 +128,40 @@ def gas(file: Path, as_json: bool, output: str) -> None:
         click.echo(f"{by_line.get(number, ''):>8} {number:>5}  {text}")
 
 
+@contract.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("pytest_options", nargs=-1, type=click.UNPROCESSED)
+def test(path: Path, pytest_options: tuple[str, ...]) -> None:
+    """Run the tests of PATH with the fixture `contract`: exit 0 when all pass, else 1.
+
+    PATH is a folder, a file of tests, or a contract: then it is checked first, and its tests
+    are in test_NAME.py beside it or in tests/. Options for pytest follow `--`.
+    """
+    if find_spec("pytest") is None or find_spec("hypothesis") is None:
+        raise click.UsageError("tests need two more libraries: pip install pytest hypothesis")
+    command = [sys.executable, "-P", "-m", "pytest", "-p", PLUGIN, str(_find_tests(path))]
+    # Without -P a contract called vm.py, or a folder called tools, would stand for ours.
+    places = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, places))}
+    ended = subprocess.run([*command, *pytest_options], env=environment, check=False).returncode
+    raise SystemExit(_EXIT_CODES.get(ended, 2))
+
+
+def _find_tests(path: Path) -> Path:
+    """Return what pytest shall collect for ``path``; a contract that is refused ends here."""
+    if path.is_dir() or path.match("test_*.py") or path.match("*_test.py"):
+        if not path.exists():
+            raise click.UsageError(f"no such file: {path}")
+        return path
+    _read_accepted(path)
+    name = f"test_{path.stem}.py"
+    places = [path.parent / name, path.parent / "tests" / name]
+    found = [place for place in places if place.is_file()]
+    if not found:
+        raise click.UsageError(f"{path} has no tests: neither {places[0]} nor {places[1]}")
+    return found[0]
+
+
 def _read_source(file: Path) -> str:
     """Return the file's text; bytes that are not ASCII stay visible to the check."""
     try:
@@ -139,9 +183,9 @@ def read_accepted(file: Path) -> str:
 
 def _print_problems(file: Path, problems: list[Problem], to_error: bool = False) -> None:
     for problem in problems:
-        hint = f" ({problem.hint})" if problem.hint else ""
         place = f"{file}:{problem.line}:{problem.column}"
-        click.echo(f"{place} {problem.code} {problem.message}{hint}", err=to_error)
+        told = f"{place} {problem.code} {problem.message} ({get_hint(problem)})"
+        click.echo(told, err=to_error)
 
 
 def _parse_texts(

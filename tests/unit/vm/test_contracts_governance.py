@@ -149,7 +149,10 @@ def test_parameters_that_contradict_each_other_are_refused(chain: Chain) -> None
         chain.refused("param-range", "bank", G, "propose_params", list(astuple(wanted)))
 
 
-@pytest.mark.parametrize("changes", [{"epoch_blocks": 11}, {"state_levels": 5}])
+@pytest.mark.parametrize(
+    "changes",
+    [{"epoch_blocks": 11}, {"state_levels": 5}, {"protocol_version": 2}, {"vm_version": 2}],
+)
 def test_what_other_heights_depend_on_never_changes(chain: Chain, changes: Any) -> None:
     wanted = list(astuple(with_params(**changes)))
     chain.refused("param-fixed", "bank", G, "propose_params", wanted)
@@ -315,4 +318,24 @@ def test_the_authority_connects_the_contracts_once(code: str, index: int) -> Non
     repeated = replace(genesis, calls=(*genesis.calls, genesis.calls[index]))
     with pytest.raises(GenesisError) as caught:
         execute_genesis(MACHINE, repeated)
+    assert caught.value.values_seen["outcome_code"] == code
+
+
+@pytest.mark.parametrize(
+    ("code", "index", "first"),
+    [
+        ("param-range", 0, [0] * 15),
+        ("bad-validators", 1, [["a", HASH], ["a", HASH[::-1]]]),
+    ],
+)
+def test_a_genesis_cannot_start_with_what_no_vote_could_decide(
+    code: str, index: int, first: Any
+) -> None:
+    genesis = make_genesis()
+    calls = list(genesis.calls)
+    call = calls[index].call
+    call = replace(call, arguments=(first, *call.arguments[1:]))
+    calls[index] = replace(calls[index], call=call)
+    with pytest.raises(GenesisError) as caught:
+        execute_genesis(MACHINE, replace(genesis, calls=tuple(calls)))
     assert caught.value.values_seen["outcome_code"] == code

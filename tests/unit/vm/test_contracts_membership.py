@@ -125,6 +125,12 @@ def test_a_candidate_needs_a_certificate_of_some_size(chain: Chain, certificate:
     chain.refused("bad-certificate", "regulator", G, "publish_certificate", key, certificate)
 
 
+def test_a_candidate_needs_a_name_that_can_be_shown(chain: Chain) -> None:
+    for name in ("", "x" * 65, "a b", "\u00e9"):
+        arguments = (name, address_of("five"), CERTIFICATE, True)
+        chain.refused("bad-id", "regulator", G, "propose_candidate", *arguments)
+
+
 def test_a_certificate_is_published_for_registered_nodes_only(chain: Chain) -> None:
     member = chain.validators.members[0].public_key
     before = engine_view.get_registry_version(chain.state)
@@ -192,9 +198,10 @@ def test_versions_take_effect_at_the_end_of_the_epoch_and_never_go_back(chain: C
     assert (chain.params.protocol_version, chain.params.vm_version) == (2, 1)
     for versions in ((1, 1), (2, 0), (1001, 1), (2, 1001)):
         chain.refused("bad-version", "regulator", G, "propose_versions", *versions)
-    stale = propose(chain, "versions", 2, 1)
-    carry(chain, "versions", 3, 2)
-    chain.refused("bad-version", "regulator", G, "execute", stale)
+    for meanwhile, stale in (((3, 1), (2, 3)), ((3, 2), (4, 1))):  # each lowers one of the two
+        number = propose(chain, "versions", *stale)
+        carry(chain, "versions", *meanwhile)
+        chain.refused("bad-version", "regulator", G, "execute", number)
 
 
 def test_other_parameters_do_not_undo_versions_decided_meanwhile(chain: Chain) -> None:

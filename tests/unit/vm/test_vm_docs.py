@@ -1,9 +1,12 @@
 """The page on the language and the code say the same."""
 
 import re
-from dataclasses import fields
+from dataclasses import fields, make_dataclass
 from pathlib import Path
 
+import pytest
+
+from tools.authoring.gas_table import render_table, replace_table
 from vm.authoring import Bench
 from vm.gas import Schedule
 from vm.language import BUILTINS, METHODS, SDK_NAMES
@@ -20,6 +23,21 @@ def test_the_gas_table_is_the_schedule():
     schedule = Schedule()
     for field in fields(schedule):
         assert pairs[field.name.replace("_", " ")] == str(getattr(schedule, field.name))
+
+
+def test_the_gas_table_is_what_the_generator_writes():
+    assert replace_table(PAGE) == PAGE
+    row = "| node | 1 | block | 9 | arithmetic | 20 |"
+    assert replace_table(PAGE.replace(row, "| node | 2 | gone | 9 |")) == PAGE
+
+
+@pytest.mark.parametrize("prices", range(1, 8))
+def test_a_schedule_of_any_length_makes_a_whole_table(prices):
+    schedule = make_dataclass("Schedule", [(f"price_{n}", int, n) for n in range(prices)])()
+    lines = render_table(schedule).splitlines()
+    assert {line.count("|") for line in lines} == {7}
+    assert len(lines) == 2 + -(-prices // 3)
+    assert f"price {prices - 1} | {prices - 1}" in lines[-1]
 
 
 def test_the_page_names_every_word_and_every_fault():

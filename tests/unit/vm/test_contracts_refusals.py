@@ -1,0 +1,94 @@
+"""Every ``require`` of a shipped contract is reached by a test that passes.
+
+A run of the contracts' tests in a process of its own, watched by refusal_sites, says which calls
+of ``require``, ``revert`` and of the contracts' own rules made a transaction revert. A site that
+no test reaches is named: a new rule without a test fails here.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.unit.vm.refusal_sites import Site, compute_text_hash, find_sites
+
+ROOT = Path(__file__).parents[3]
+CONTRACTS = sorted((ROOT / "vm" / "contracts").glob("*.py"))
+TESTS = sorted(set(Path(__file__).parent.glob("test_contracts_*.py")) - {Path(__file__)})
+Places = dict[str, set[tuple[int, int]]]
+
+TOY = """from vm import call, export, require, revert
+
+@export
+def both(a: int, b: int) -> None:
+    check_low(a); check_low(b)
+
+def check_low(n: int) -> None:
+    require(n < 5, "high"); require(n > -5, "low")
+""".replace("; ", "\n    ")
+
+TOY_TEST = """
+from vm.authoring import Bench
+
+def test_one_of_two_arguments():
+    bench = Bench({source!r})
+    assert bench.deploy().status == "ok"
+    assert bench.call("both(1, 1)").status == "ok"
+    assert bench.call("both(1, 7)").code == "high"
+"""
+
+
+def watch(paths: list[Path], folder: Path) -> Places:
+    """Run tests under the recorder; the places that refused, by the hash of a contract's text."""
+    found = folder / "refusals.json"
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-x"]
+    command += ["-p", "tests.unit.vm.refusal_sites", "--refusals", str(found)]
+    finished = subprocess.run(
+        [*command, "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml"), *map(str, paths)],
+        cwd=ROOT, capture_output=True, text=True, timeout=600, check=False,
+    )  # fmt: skip
+    assert finished.returncode == 0, finished.stdout[-4000:] + finished.stderr[-4000:]
+    return {
+        name: {(line, column) for line, column in places}
+        for name, places in json.loads(found.read_text()).items()
+    }
+
+
+def list_unreached(source: str, reached: Places) -> list[Site]:
+    places = reached.get(compute_text_hash(source), set())
+    return [site for site in find_sites(source) if site.place not in places]
+
+
+@pytest.fixture(scope="module")
+def reached(tmp_path_factory: pytest.TempPathFactory) -> Places:
+    return watch(TESTS, tmp_path_factory.mktemp("refusals"))
+
+
+@pytest.mark.parametrize("path", CONTRACTS, ids=lambda path: path.stem)
+def test_every_refusal_of_a_shipped_contract_has_a_test(path: Path, reached: Places) -> None:
+    source = path.read_text()
+    assert find_sites(source)
+    missing = [
+        f"{path.name}:{site.line} {site.function}: {site.text}"
+        for site in list_unreached(source, reached)
+    ]
+    assert missing == [], "no test reaches these refusals"
+
+
+def test_a_site_without_a_test_is_named_by_its_line_and_column(tmp_path: Path) -> None:
+    test = tmp_path / "test_toy.py"
+    test.write_text(TOY_TEST.format(source=TOY))
+    missing = list_unreached(TOY, watch([test], tmp_path))
+    assert [(site.line, site.column, site.function, site.text) for site in missing] == [
+        (5, 4, "both", "check_low(a)"),
+        (10, 4, "check_low", "require(n > -5, 'low')"),
+    ]
+
+
+def test_a_contract_that_no_test_runs_is_named_whole() -> None:
+    assert list_unreached(TOY, {}) == find_sites(TOY)
+    assert len(find_sites(TOY)) == 4

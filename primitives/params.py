@@ -29,8 +29,8 @@ class ChainParams:
     block_bytes_max: int = 4 * 1024 * 1024
     block_gas_max: int = 60_000_000
     """Sum of the gas limits of a block's transactions: keeps execution under T0 / 4."""
-    transaction_gas_max: int = 20_000_000
-    """Highest gas limit of one transaction."""
+    transaction_gas_max: int = 40_000_000
+    """Highest gas limit of one transaction: enough to publish or upgrade any carbon contract."""
     transaction_window_blocks: int = 1_000
     """``valid_until`` may lie at most so far ahead: ids are remembered that long."""
     timeout_base_ms: int = 1_000

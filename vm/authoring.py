@@ -20,7 +20,7 @@ from primitives.transaction import Call
 from vm.abi import Abi, AbiError
 from vm.compiler import check_source, compile_source
 from vm.gas import VM_VERSION, get_schedule
-from vm.machine import DEFAULT_GAS_LIMIT, BlockContext, Machine, get_deploy_price
+from vm.machine import DEFAULT_GAS_LIMIT, BlockContext, Machine
 from vm.outcome import (
     STATUS_FAULT,
     STATUS_OK,
@@ -30,6 +30,7 @@ from vm.outcome import (
     CallsOutcome,
     Problem,
 )
+from vm.pricing import get_deploy_price
 from vm.state import MemoryReader, Overlay
 
 CONTRACT_NAME: Final = "main"

@@ -34,13 +34,13 @@ from primitives.transaction import Call, Transaction
 from primitives.validators import VALIDATOR_SET, ValidatorSet
 from vm import engine_view
 from vm.engine_view import AUTHORITY
+from vm.lifecycle import SYSTEM
 from vm.machine import BlockContext, Machine
 from vm.outcome import CallsOutcome, VmEvent
 from vm.state import MemoryReader, Overlay, StateReader
 
-SYSTEM: Final = "system"
-"""The native contract: one method, ``deploy(name, source)``, for deployers."""
-
+_SYSTEM_ARGUMENTS: Final = {"deploy": 2, "publish": 1}
+"""The native contract's methods, and how many texts each takes."""
 _EVIDENCE_KINDS: Final = {TWO_VOTES: "two-votes", TWO_VIEW_CHANGES: "two-view-changes"}
 
 CODE_NOT_A_MEMBER: Final = "not-a-member"
@@ -290,19 +290,27 @@ class _BlockRun:
         return outcome
 
     def _run_system(self, transaction: Transaction) -> CallsOutcome:
-        """Deploy a contract. Alone in its transaction: it is not part of all-or-none."""
+        """``deploy(name, source)``, ``publish(source)``: by deployers, alone in a transaction."""
         body = transaction.body
         if len(body.calls) != 1:
             return _refuse(CODE_SYSTEM_ALONE)
         call = body.calls[0]
-        if call.method != "deploy":
+        if call.method not in _SYSTEM_ARGUMENTS:
             return CallsOutcome(STATUS_FAULT, "no-method", 0, 0, (), ())
-        parsed = _parse_deploy(call)
-        if parsed is None:
+        texts = [item for item in call.arguments if isinstance(item, str)]
+        if not len(texts) == len(call.arguments) == _SYSTEM_ARGUMENTS[call.method]:
             return CallsOutcome(STATUS_FAULT, "arguments", 0, 0, (), ())
-        name, source = parsed
         if not engine_view.is_deployer(self.overlay, body.sender):
             return _refuse(CODE_NOT_A_DEPLOYER)
+        if call.method == "publish":
+            return self._machine.publish(
+                self.overlay,
+                texts[0],
+                context=self._context,
+                transaction_id=transaction.id,
+                gas_limit=body.gas_limit,
+            )
+        name, source = texts
         return self._machine.deploy(
             self.overlay,
             name,
@@ -333,14 +341,6 @@ class _Budget:
 def _refuse(code: str) -> CallsOutcome:
     """Return the outcome of a transaction that never ran: nothing is charged."""
     return CallsOutcome(STATUS_REJECTED, code, 0, None, (), ())
-
-
-def _parse_deploy(call: Call) -> tuple[str, str] | None:
-    arguments: tuple[Value, ...] = call.arguments
-    if len(arguments) != 2:
-        return None
-    name, source = arguments
-    return (name, source) if isinstance(name, str) and isinstance(source, str) else None
 
 
 def execute_genesis(machine: Machine, genesis: Genesis) -> BlockOutcome:

@@ -35,6 +35,8 @@ from vm.types import (
 
 CONVERTERS_MAX: Final = 256
 """Result types of other contracts that one contract remembers."""
+MIGRATE: Final = "migrate"
+"""The @export that only an upgrade runs (vm/lifecycle.py): nobody can call it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +50,10 @@ class EntryPoint:
 
 @dataclass(slots=True)
 class Linked:
-    """A contract ready to run. ``converters`` caches how results of other contracts arrive."""
+    """A contract ready to run. ``converters`` caches how results of other contracts arrive.
+
+    ``frozen_until`` is its entry's: below that time only views may be entered.
+    """
 
     name: str
     address: Address
@@ -56,6 +61,8 @@ class Linked:
     entries: dict[str, EntryPoint]
     init: EntryPoint | None
     converters: dict[EntryPoint, Convert]
+    migrate: EntryPoint | None = None
+    frozen_until: int = 0
 
 
 def link_program(
@@ -76,7 +83,13 @@ def link_program(
     entries = _bind(program, name, runtime, namespace, options)
     init = next((entry for entry in entries.values() if entry.role == "init"), None)
     public = {word: entry for word, entry in entries.items() if entry.role != "init"}
-    return Linked(name, Address(compute_contract_address(name)), contract, public, init, {})
+    migrate = entries.get(MIGRATE)
+    if migrate is not None and migrate.role == "export":
+        del public[MIGRATE]
+    else:
+        migrate = None
+    address = Address(compute_contract_address(name))
+    return Linked(name, address, contract, public, init, {}, migrate)
 
 
 def _bind(

@@ -8,7 +8,6 @@ reads no clock, and its outcomes depend on its arguments alone. Source: docs/con
 from __future__ import annotations
 
 import gc
-import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,13 +29,14 @@ from vm import types
 from vm.abi import Abi
 from vm.codecs import dynamic_to_wire
 from vm.compiler import Program, check_source, compile_source
-from vm.gas import FRAMES_MAX, VM_VERSION, Schedule, get_schedule
+from vm.gas import FRAMES_MAX, VM_VERSION, get_schedule
 from vm.guards_builtins import BuiltinGuards
 from vm.guards_methods import MethodGuards
 from vm.guards_operators import OperatorGuards
 from vm.guards_values import ValueGuards
 from vm.language import is_name_allowed
 from vm.lexer import SOURCE_BYTES_MAX
+from vm.lifecycle import GOVERNANCE, SYSTEM, Lifecycle
 from vm.linker import EntryPoint, Linked, get_converter, link_program
 from vm.outcome import (
     STATUS_FAULT,
@@ -51,6 +51,7 @@ from vm.outcome import (
     Rejected,
     Revert,
 )
+from vm.pricing import get_deploy_price
 from vm.runtime import Runtime
 from vm.sdk import SdkGuards, replace
 from vm.specialise import LINK_OPTIONS, LinkOptions
@@ -77,7 +78,6 @@ such objects with 8 MiB of text behind them never make the collector run by itse
 FULL_COLLECTION_EVERY: Final = 32
 """What a transaction left is young, and a young collection is short; a full one is for the
 few that an automatic collection met while their transaction ran."""
-_WORD: Final = re.compile(r"[A-Za-z0-9_]+|[^A-Za-z0-9_ ]", re.ASCII)
 _BROKEN_NODE: Final = (MemoryError, RecursionError, OSError)
 """These say that this node is broken: it must stop, not vote."""
 
@@ -113,6 +113,10 @@ class Machine:
         self._last_links: dict[str, tuple[bytes, bytes, Linked]] = {}
         self._running: Linked | None = None
         self._guards = self._build_guards()
+        self._lifecycle = Lifecycle(
+            self._runtime, vm_version, self._schedule, self._compile, self._find_contract,
+            lambda linked, entry: self._run_nested(linked, entry, ()),
+        )  # fmt: skip
         self._lock = Lock()
         self._uncollected = self._collections = self._position = 0
         self.internal_fault: str | None = None
@@ -169,6 +173,24 @@ class Machine:
         with self._lock:
             return self._perform(overlay, context, transaction_id, gas_limit, work)
 
+    def publish(
+        self,
+        overlay: Overlay,
+        source: str,
+        *,
+        context: BlockContext,
+        transaction_id: bytes = ZERO_HASH,
+        gas_limit: int = DEPLOY_GAS_LIMIT,
+    ) -> CallsOutcome:
+        """Store checked code by its hash, which is the result; no contract has it yet."""
+
+        def work() -> list[Value]:
+            self._runtime.meter.charge(get_deploy_price(source, self._schedule))
+            return [self._store_code(overlay, source)]
+
+        with self._lock:
+            return self._perform(overlay, context, transaction_id, gas_limit, work)
+
     def run_calls(
         self,
         overlay: Overlay,
@@ -191,6 +213,8 @@ class Machine:
                 entry = None if linked is None else linked.entries.get(call.method)
                 if linked is None or entry is None:
                     raise Fault("no-method")
+                if linked.frozen_until > runtime.time and entry.role != "view":
+                    raise Fault("frozen")
                 values.append(self._enter(linked, entry, sender, call.arguments))
             return values
 
@@ -300,23 +324,33 @@ class Machine:
             raise Fault("reentrancy")
         if len(runtime.stack) >= FRAMES_MAX:
             raise Fault("depth")
+        if target == SYSTEM and caller.name == GOVERNANCE:
+            return self._lifecycle.call(method, arguments)
         linked = self._find_contract(target)
         entry = None if linked is None else linked.entries.get(method)
         if linked is None or entry is None:
             raise Fault("no-method")
+        if linked.frozen_until > runtime.time and entry.role != "view":
+            raise Fault("frozen")
         wire = [dynamic_to_wire(argument, meter) for argument in arguments]
+        result = self._run_nested(linked, entry, wire)
+        return get_converter(caller, entry, runtime, self._options)(result)
+
+    def _run_nested(self, linked: Linked, entry: EntryPoint, wire: Sequence[Any]) -> Any:
+        """Run an entry point on top of the contract that runs now; return its wire result."""
+        runtime, caller = self._runtime, self._running
         outer = (runtime.sender, runtime.contract, runtime.contract_name)
-        runtime.sender = caller.address
+        runtime.sender = types.Address(runtime.contract)
         runtime.contract, runtime.contract_name = linked.address, linked.name
         runtime.read_only += entry.role == "view"
         self._running = linked
-        runtime.stack.append(target)
+        runtime.stack.append(linked.name)
         result = entry.run(wire)
         runtime.stack.pop()
         self._running = caller
         runtime.read_only -= entry.role == "view"
         runtime.sender, runtime.contract, runtime.contract_name = outer
-        return get_converter(caller, entry, runtime, self._options)(result)
+        return result
 
     def _get_target_name(self, target: Any) -> str:
         """Return the name behind a called contract's name or address."""
@@ -335,18 +369,21 @@ class Machine:
     # Contracts
 
     def _store_contract(self, overlay: Overlay, name: str, source: str, admin: Address) -> None:
-        if not is_name_allowed(name) or name == "system":
+        if not is_name_allowed(name) or name == SYSTEM:
             raise Rejected([Problem(1, 1, "contract-name", "not a contract's name")])
         if overlay.get(compute_entry_key(name)) is not None:
             raise Rejected([Problem(1, 1, "contract-exists", "a contract has this name")])
+        entry = ContractEntry(self._store_code(overlay, source), admin, 1, self._vm_version)
+        overlay.put(compute_entry_key(name), CONTRACT_ENTRY.encode(entry))
+        overlay.put(compute_address_key(compute_contract_address(name)), name.encode())
+
+    def _store_code(self, overlay: Overlay, source: str) -> Hash:
         if len(source) > SOURCE_BYTES_MAX or not source.isascii():
             raise Rejected(check_source(source))
         code_hash = compute_hash(Tag.CONTRACT_CODE, source.encode())
         self._compile(code_hash, source)
-        entry = ContractEntry(code_hash, admin, 1, self._vm_version)
         overlay.put(compute_code_key(code_hash), source.encode())
-        overlay.put(compute_entry_key(name), CONTRACT_ENTRY.encode(entry))
-        overlay.put(compute_address_key(compute_contract_address(name)), name.encode())
+        return code_hash
 
     def _find_contract(self, name: str) -> Linked | None:
         """Return the linked contract; decodes nothing when its entry has not changed."""
@@ -364,6 +401,7 @@ class Machine:
             if program is None:
                 return None
             linked = link_program(program, name, self._runtime, self._guards, self._options)
+            linked.frozen_until = CONTRACT_ENTRY.decode(data).frozen_until
             _make_room(self._links, LINKS_MAX)
             self._links[name, data] = linked
         _make_room(self._last_links, LINKS_MAX)
@@ -394,17 +432,6 @@ class Machine:
             _make_room(self._programs, PROGRAMS_MAX)
             self._programs[code_hash] = program
         return program
-
-
-def get_deploy_price(source: str, schedule: Schedule) -> int:
-    """Return the gas of storing ``source``, without its @init.
-
-    What checking and compiling take follows the words, signs and lines of a text, not its
-    length: they are counted here without reading it as a language, so comments count too.
-    """
-    text = source[:SOURCE_BYTES_MAX]
-    words = sum(1 for _ in _WORD.finditer(text))
-    return schedule.deploy + schedule.deploy_byte * len(text) + schedule.deploy_word * words
 
 
 def _make_room(cache: dict[Any, Any], limit: int) -> None:

@@ -38,7 +38,7 @@ __all__ = [
 FAULT_CODES: Final = frozenset(
     {
         "type", "index", "key", "overflow", "division-by-zero", "value", "memory", "size",
-        "depth", "reentrancy", "read-only", "no-method", "arguments", "internal",
+        "depth", "reentrancy", "read-only", "no-method", "arguments", "frozen", "internal",
     }
 )  # fmt: skip
 """Closed. ``internal`` is our bug: the whole gas limit is charged and the node alarms."""

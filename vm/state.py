@@ -228,12 +228,16 @@ def _compute_start(prefix: bytes, after: bytes | None) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class ContractEntry:
-    """What the state keeps of a contract under its name."""
+    """What the state keeps of a contract under its name.
+
+    While the block's time (s) is below ``frozen_until`` only views may be entered.
+    """
 
     code_hash: Hash
     admin: Address
     version: int
     vm_version: int
+    frozen_until: int = 0
 
 
 CONTRACT_ENTRY = Struct(
@@ -243,6 +247,7 @@ CONTRACT_ENTRY = Struct(
     admin=Bytes(limits.ADDRESS_BYTES),
     version=Uint(32),
     vm_version=Uint(16),
+    frozen_until=Uint(),
 )
 
 

@@ -4,7 +4,8 @@ Accounts (which key belongs to which organisation), gas allowances, deployers, c
 the registry of nodes (validators, candidates, observers), evidence against validators, and
 administrators. Parameters, versions and validators decided here take effect at the end of the epoch,
 when the engine reads them (vm/engine_view.py). Changes are proposals that administrators vote on;
-what touches another contract is done in this contract's name.
+what touches another contract is done in this contract's name. Contracts get new code here, after a
+delay that everybody can see, and are frozen here: by one administrator for some days, or by vote.
 Never does this contract hold units or judge organisations: identity and units do.
 """
 from vm import Address, Map, Var, call, ctx, emit, event, export, init, record, replace, require, view
@@ -17,6 +18,9 @@ CERTIFICATE_BYTES_MAX = 4096
 VERSION_MAX = 1000
 DELAY_SECONDS_MAX = 2592000
 ALLOWANCE_MAX = 4611686018427387904
+FREEZE_SECONDS_MAX = 259200
+FREEZE_REST_SECONDS = 1209600
+FREEZE_ENDLESS = 9007199254740991
 
 
 @record
@@ -71,6 +75,24 @@ class Evidence:
 
 
 @record
+class Upgrade:
+    version: int
+    code_hash: bytes
+    delay_seconds: int
+    active_from: int
+    proposal: int
+
+
+@record
+class Freeze:
+    reason: str
+    account: Address
+    since: int
+    until: int
+    proposal: int
+
+
+@record
 class Proposal:
     kind: str
     proposer: Address
@@ -115,6 +137,42 @@ class Executed:
     kind: str
 
 
+@event
+class UpgradeScheduled:
+    contract: str
+    version: int
+    code_hash: bytes
+    active_from: int
+
+
+@event
+class UpgradeWithdrawn:
+    contract: str
+    version: int
+
+
+@event
+class Upgraded:
+    contract: str
+    version: int
+    code_hash: bytes
+
+
+@event
+class Frozen:
+    contract: str
+    reason: str
+    account: Address
+    until: int
+    proposal: int
+
+
+@event
+class Unfrozen:
+    contract: str
+    proposal: int
+
+
 authority = Var[Address]()
 identity = Var[Address]()
 bootstrapped = Var[bool]()
@@ -147,6 +205,12 @@ proposed_validators = Map[int, list[ValidatorEntry]]()
 proposed_versions = Map[int, Versions]()
 proposed_certificates = Map[int, bytes]()
 proposed_keys = Map[int, Address]()
+proposed_upgrades = Map[int, Upgrade]()
+proposed_reasons = Map[int, str]()
+
+upgrades = Map[str, Upgrade]()
+freezes = Map[str, Freeze]()
+last_emergency = Map[str, int](default=0)
 
 
 @init
@@ -333,6 +397,70 @@ def propose_regulator(organisation: str) -> int:
 
 
 @export
+def propose_upgrade(contract: str, version: int, code_hash: bytes, delay_seconds: int) -> int:
+    """Give a contract published code as its next version; version 1 is a new contract."""
+    require_administrator()
+    check_id(contract)
+    check_delay(delay_seconds)
+    require(delay_seconds >= key_delay_seconds.get(), "bad-delay")
+    call("system", "check_upgrade", contract, version, code_hash)
+    number = open_proposal("upgrade", contract, version, ctx.sender, False)
+    proposed_upgrades[number] = Upgrade(version, code_hash, delay_seconds, 0, number)
+    return number
+
+
+@export
+def propose_no_upgrade(contract: str) -> int:
+    """Withdraw an upgrade that was decided and is not active yet."""
+    require_administrator()
+    require(contract in upgrades, "no-upgrade")
+    return open_proposal("no-upgrade", contract, upgrades[contract].version, ctx.sender, False)
+
+
+@export
+def activate(contract: str) -> None:
+    """The last step of an upgrade, once its delay is over: new code and migrate, or nothing."""
+    require_administrator()
+    require(contract in upgrades, "no-upgrade")
+    wanted = upgrades[contract]
+    require(ctx.time >= wanted.active_from, "not-due")
+    require(ctx.time < wanted.active_from + PROPOSAL_SECONDS, "upgrade-expired")
+    del upgrades[contract]
+    call("system", "activate", contract, wanted.version, wanted.code_hash)
+    emit(Upgraded(contract, wanted.version, wanted.code_hash))
+
+
+@export
+def freeze(contract: str, reason: str, seconds: int) -> None:
+    """An emergency: one administrator stops a contract for a while. Views still answer."""
+    require_administrator()
+    check_freeze(contract, reason)
+    check_range(seconds, 1, FREEZE_SECONDS_MAX, "bad-duration")
+    require(not is_frozen(contract), "already-frozen")
+    # Else one administrator could stop a contract for good, a few days at a time.
+    require(ctx.time >= last_emergency[contract] + FREEZE_REST_SECONDS, "frozen-before")
+    last_emergency[contract] = ctx.time
+    set_freeze(contract, reason, ctx.time + seconds, 0)
+
+
+@export
+def propose_freeze(contract: str, reason: str) -> int:
+    """Until another vote; also confirms what one administrator did in an emergency."""
+    require_administrator()
+    check_freeze(contract, reason)
+    number = open_proposal("freeze", contract, 0, ctx.sender, True)
+    proposed_reasons[number] = reason
+    return number
+
+
+@export
+def propose_unfreeze(contract: str) -> int:
+    require_administrator()
+    require(is_frozen(contract), "not-frozen")
+    return open_proposal("unfreeze", contract, 0, ctx.sender, False)
+
+
+@export
 def vote(proposal: int) -> None:
     require_administrator()
     current = get_open(proposal)
@@ -381,8 +509,52 @@ def apply_proposal(number: int, decided: Proposal) -> None:
         apply_observer(decided.text, decided.key, decided.flag)
     elif decided.kind == "key-delay":
         key_delay_seconds.set(decided.amount)
+    elif decided.kind == "upgrade":
+        schedule_upgrade(decided.text, proposed_upgrades[number])
+    elif decided.kind == "no-upgrade":
+        withdraw_upgrade(decided.text, decided.amount)
+    elif decided.kind == "freeze":
+        set_freeze(decided.text, proposed_reasons[number], FREEZE_ENDLESS, number)
+    elif decided.kind == "unfreeze":
+        unfreeze(decided.text, number)
     else:
         call("identity", "add_role", decided.text, "regulator")
+
+
+def schedule_upgrade(contract: str, wanted: Upgrade) -> None:
+    """The delay counts from the vote's end; it may have been raised since the proposal."""
+    active_from = ctx.time + max(wanted.delay_seconds, key_delay_seconds.get())
+    upgrades[contract] = replace(wanted, active_from=active_from)
+    emit(UpgradeScheduled(contract, wanted.version, wanted.code_hash, active_from))
+
+
+def withdraw_upgrade(contract: str, version: int) -> None:
+    require(contract in upgrades and upgrades[contract].version == version, "no-upgrade")
+    del upgrades[contract]
+    emit(UpgradeWithdrawn(contract, version))
+
+
+def set_freeze(contract: str, reason: str, until: int, proposal: int) -> None:
+    call("system", "freeze", contract, until)
+    freezes[contract] = Freeze(reason, ctx.sender, ctx.time, until, proposal)
+    emit(Frozen(contract, reason, ctx.sender, until, proposal))
+
+
+def unfreeze(contract: str, proposal: int) -> None:
+    require(is_frozen(contract), "not-frozen")
+    call("system", "freeze", contract, 0)
+    del freezes[contract]
+    emit(Unfrozen(contract, proposal))
+
+
+def is_frozen(contract: str) -> bool:
+    return contract in freezes and freezes[contract].until > ctx.time
+
+
+def check_freeze(contract: str, reason: str) -> None:
+    check_id(contract)
+    check_range(len(reason), 1, 256, "bad-text")
+    require(contract != "governance", "never-frozen")
 
 
 def apply_params(wanted: Params) -> None:
@@ -741,6 +913,19 @@ def get_node(key: Address) -> NodeEntry:
     elif role == "observer":
         name = observers[key]
     return NodeEntry(name, key, role, certificates[key])
+
+
+@view
+def get_upgrade(contract: str) -> Upgrade:
+    """What was decided and is not active yet."""
+    require(contract in upgrades, "no-upgrade")
+    return upgrades[contract]
+
+
+@view
+def get_freeze(contract: str) -> Freeze:
+    require(is_frozen(contract), "not-frozen")
+    return freezes[contract]
 
 
 @view

@@ -33,6 +33,8 @@ EVIDENCE_PREFIX: Final = b"governance\0evidence_rows\0"
 EVIDENCE_CURSOR_BYTES: Final = 32
 """The key of a row is its number as the VM writes integers."""
 REGISTRY_VERSION_KEY: Final = b"governance\0registry_version\0"
+UPGRADE_PREFIX: Final = b"governance\0upgrades\0"
+FREEZE_PREFIX: Final = b"governance\0freezes\0"
 NEXT_PARAMS_KEY: Final = b"governance\0params\0"
 NEXT_VALIDATORS_KEY: Final = b"governance\0validators\0"
 
@@ -68,6 +70,28 @@ class RecordedEvidence:
     kind: str
     digest: bytes
     recorded_s: int
+    proposal: int
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """New code that the members decided on; it may be activated from ``active_from_s`` on."""
+
+    version: int
+    code_hash: bytes
+    delay_s: int
+    active_from_s: int
+    proposal: int
+
+
+@dataclass(frozen=True, slots=True)
+class Freeze:
+    """Why a contract is stopped; ``proposal`` 0: one administrator did it, in an emergency."""
+
+    reason: str
+    account: Address
+    since_s: int
+    until_s: int
     proposal: int
 
 
@@ -217,6 +241,20 @@ def get_contract(reader: StateReader, name: str) -> ContractEntry | None:
     """Return the entry of the contract ``name``, None when there is none."""
     value = reader.get(compute_entry_key(name))
     return None if value is None else CONTRACT_ENTRY.decode(value)
+
+
+def get_upgrade(reader: StateReader, name: str, version: int) -> Upgrade | None:
+    """Return what was decided to become ``version`` of a contract, None when nothing was."""
+    value = reader.get(UPGRADE_PREFIX + name.encode() + b"\0")
+    found = None if value is None else Upgrade(*unpack(value))
+    return found if found is not None and found.version == version else None
+
+
+def get_freeze(reader: StateReader, name: str, time_s: int) -> Freeze | None:
+    """Return why the contract ``name`` is stopped at ``time_s``, None when it is not."""
+    value = reader.get(FREEZE_PREFIX + name.encode() + b"\0")
+    found = None if value is None else Freeze(*unpack(value))
+    return found if found is not None and found.until_s > time_s else None
 
 
 def get_source(reader: StateReader, code_hash: bytes) -> str | None:

@@ -173,7 +173,10 @@ _STATE = (
         "contract_list",
         "The contracts of the chain.",
         (_LIMIT, _CURSOR),
-        "{items: [{name, codeHash, admin, version, vmVersion, address}], nextCursor}",
+        "{items: [{name, codeHash, admin, version, vmVersion, address, frozen: null | {reason, "
+        "account, since, until (null: until a vote), proposal (0: one administrator)}, "
+        "upgrade: null | {version, codeHash, activeFrom, proposal}}], nextCursor}; times are "
+        "seconds of block time",
     ),
 )
 

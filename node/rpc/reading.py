@@ -28,6 +28,8 @@ from primitives.params import compute_epoch
 from primitives.transaction import Transaction
 from storage.stateproof import STATE_PROOF
 from storage.stateview import StateView
+from vm import engine_view
+from vm.lifecycle import FROZEN_UNTIL_MAX
 from vm.state import CONTRACT_ENTRY, compute_entry_key
 
 
@@ -172,11 +174,12 @@ class ReadingMethods:
         after = None if params["cursor"] is None else parse_cursor(params["cursor"])
         limit = params["limit"]
         prefix = compute_entry_key("")
+        now = self._parts.state.tip.time_ms // 1_000
 
         def work(view: StateView) -> dict[str, Any]:
             start = None if after is None else prefix + after
             rows = view.scan(prefix, start, limit + 1)
-            items = [_show_entry(key[len(prefix) :], value) for key, value in rows[:limit]]
+            items = [_show_entry(view, key[len(prefix) :], row, now) for key, row in rows[:limit]]
             last = rows[limit - 1][0][len(prefix) :] if len(rows) > limit else None
             return {"items": items, "nextCursor": dump_cursor(last)}
 
@@ -203,7 +206,7 @@ def _show_transaction(transaction: Transaction) -> dict[str, Any]:
     }
 
 
-def _show_entry(name: bytes, value: bytes) -> dict[str, Any]:
+def _show_entry(view: StateView, name: bytes, value: bytes, time_s: int) -> dict[str, Any]:
     entry = CONTRACT_ENTRY.decode(value)
     text = name.decode("utf-8", "replace")
     return {
@@ -213,4 +216,29 @@ def _show_entry(name: bytes, value: bytes) -> dict[str, Any]:
         "admin": to_hex(entry.admin),
         "version": entry.version,
         "vmVersion": entry.vm_version,
+        "frozen": _show_freeze(engine_view.get_freeze(view, text, time_s)),
+        "upgrade": _show_upgrade(engine_view.get_upgrade(view, text, entry.version + 1)),
+    }
+
+
+def _show_freeze(freeze: engine_view.Freeze | None) -> dict[str, Any] | None:
+    if freeze is None:
+        return None
+    return {
+        "reason": freeze.reason,
+        "account": to_hex(freeze.account),
+        "since": freeze.since_s,
+        "until": None if freeze.until_s == FROZEN_UNTIL_MAX else freeze.until_s,
+        "proposal": freeze.proposal,
+    }
+
+
+def _show_upgrade(upgrade: engine_view.Upgrade | None) -> dict[str, Any] | None:
+    if upgrade is None:
+        return None
+    return {
+        "version": upgrade.version,
+        "codeHash": to_hex(upgrade.code_hash),
+        "activeFrom": upgrade.active_from_s,
+        "proposal": upgrade.proposal,
     }

@@ -1,4 +1,4 @@
-"""``carbonode contract check|run|abi|gas``: the author's commands.
+"""``carbonode contract check|run|abi|gas``: the author's commands (the rest: contract_life.py).
 
 Reads one file and prints; talks to no node. The work is in vm/authoring.py. Exit
 codes: 0 accepted or ok, 1 refused or not ok, 2 wrong usage. Source: docs/contracts.md.
@@ -37,7 +37,7 @@ _GAS_MAX = 10_000_000_000
 
 @click.group()
 def contract() -> None:
-    """Check, run and describe contracts; no node needed."""
+    """Check, run and describe contracts; publish, upgrade and freeze them on a chain."""
 
 
 @contract.command()
@@ -97,7 +97,7 @@ def run(
 @_OUTPUT
 def abi(file: Path, schema: bool, as_json: bool, output: str) -> None:
     """Print the ABI of FILE as JSON."""
-    source = _read_accepted(file)
+    source = read_accepted(file)
     described = get_abi(source)
     click.echo(json.dumps(described.to_json_schema() if schema else described.to_json(), indent=2))
 
@@ -108,7 +108,7 @@ def abi(file: Path, schema: bool, as_json: bool, output: str) -> None:
 @_OUTPUT
 def gas(file: Path, as_json: bool, output: str) -> None:
     """Print the static gas of FILE by line; guards charge by size on top."""
-    source = _read_accepted(file)
+    source = read_accepted(file)
     prices = get_gas_by_line(source)
     if as_json or output == "json":
         click.echo(json.dumps([{"line": line, "gas": price} for line, price in prices]))
@@ -127,7 +127,8 @@ def _read_source(file: Path) -> str:
         raise click.UsageError(f"cannot read {file}: {error.strerror}") from None
 
 
-def _read_accepted(file: Path) -> str:
+def read_accepted(file: Path) -> str:
+    """Return the text of a contract that passes the check; else say why not and exit 1."""
     source = _read_source(file)
     problems = check_source(source)
     if problems:

@@ -9,6 +9,7 @@ import click
 from tools.cli.audit import audit
 from tools.cli.chain_commands import consensus, peers, status
 from tools.cli.contract import contract
+from tools.cli.contract_life import LIFE_COMMANDS
 from tools.cli.doctor import doctor
 from tools.cli.home_commands import config, init, start
 from tools.cli.imports import import_group
@@ -86,6 +87,8 @@ for _command in (
     version,
 ):
     main.add_command(_command)
+for _command in LIFE_COMMANDS:
+    contract.add_command(_command)
 
 if __name__ == "__main__":
     main()

@@ -102,7 +102,7 @@ def contract(session: Session, name: str | None) -> None:
     found = [item for item in session.run(work) if name in (None, item.get("name"))]
     if name is not None and not found:
         raise click.UsageError(f"no contract is called {name!r}")
-    columns = ("name", "version", "vmVersion", "codeHash", "address")
+    columns = ("name", "version", "vmVersion", "frozen", "upgrade", "codeHash", "address")
     session.emit({"items": found}, lambda console: show_rows(console, columns, found))
 
 

@@ -17,17 +17,14 @@ from node.run import read_key as read_node_key
 from p2p.tls import get_certificate_key, make_certificate
 from primitives.codec import Value
 from primitives.transaction import Call
-from tools.cli.key_commands import find_key_path
+from tools.cli.governance import GOVERNANCE, open_proposal, send_call
 from tools.cli.query_commands import show_validators
 from tools.cli.render import show_pairs, show_rows
-from tools.cli.session import Refused, Session, pass_session
+from tools.cli.session import Session, pass_session
 from tools.cli.tx_commands import HexBytes
-from tools.client.client import Client
-from tools.client.keyfile import read_key
 from tools.client.results import FinalTransaction
 from tools.client.wire import to_hex
 
-GOVERNANCE = "governance"
 CONTROL_NEEDED = 4
 """Below so many validators none may fail."""
 
@@ -167,21 +164,18 @@ def evidence(session: Session, limit: int, cursor: str | None) -> None:
 
 def _propose(session: Session, key_name: str, method: str, *arguments: Value) -> None:
     """Open a proposal; carry it out when one vote is enough."""
-    final = _send(session, key_name, method, *arguments)
-    number = int(final.receipt["values"][0])
-    threshold = session.run(lambda client: client.state_call(GOVERNANCE, "get_threshold"))
-    if int(threshold.value) > 1:
-        document = {"proposal": number, "height": final.height, "executed": False}
+    number, height, threshold = open_proposal(session, key_name, method, *arguments)
+    if threshold > 1:
+        document = {"proposal": number, "height": height, "executed": False}
         session.emit(
             document,
             lambda console: click.echo(
-                f"proposal {number}: needs {threshold.value} votes; "
+                f"proposal {number}: needs {threshold} votes; "
                 f"'validator vote {number}', then 'validator execute {number}'"
             ),
         )
         return
-    final = _send(session, key_name, "execute", number)
-    _show_outcome(session, number, final.height)
+    _show_outcome(session, number, height)
 
 
 def _show_outcome(session: Session, number: int, height: int) -> None:
@@ -198,18 +192,7 @@ def _show_outcome(session: Session, number: int, height: int) -> None:
 
 
 def _send(session: Session, key_name: str, method: str, *arguments: Value) -> FinalTransaction:
-    key = read_key(find_key_path(session, key_name))
-    call = Call(GOVERNANCE, method, tuple(arguments))
-
-    async def send(client: Client) -> FinalTransaction:
-        transaction = await client.build(key, [call])
-        await client.submit(transaction)
-        return await client.wait(transaction.id)
-
-    final = session.run(send)
-    if not final.is_ok:
-        raise Refused(f"governance refused: {final.status} {final.code}".rstrip())
-    return final
+    return send_call(session, key_name, Call(GOVERNANCE, method, tuple(arguments)))
 
 
 def _warn_of_few(session: Session) -> None:

@@ -35,7 +35,7 @@ GENESIS = Genesis(
     chain_name="测试 chain",
     time_ms=1_700_000_000_000,
     validators=ValidatorSet(tuple(Validator(f"v{n}", k.public_key) for n, k in enumerate(KEYS))),
-    params=ChainParams(),
+    params=ChainParams(transaction_gas_max=20_000_000),
     contracts=(GenesisContract("identity", "x: int = 1\n"),),
     calls=(GenesisCall(KEYS[0].public_key, Call("identity", "register", ("Org", [1, None]))),),
 )
@@ -56,7 +56,7 @@ CHANGES: list[Genesis] = [
     replace(GENESIS, chain_name="other"),
     replace(GENESIS, time_ms=GENESIS.time_ms + 1),
     replace(GENESIS, validators=ValidatorSet(GENESIS.validators.members[:3])),
-    replace(GENESIS, params=ChainParams(epoch_blocks=999)),
+    replace(GENESIS, params=replace(GENESIS.params, epoch_blocks=999)),
     replace(GENESIS, contracts=()),
     replace(GENESIS, calls=()),
 ]

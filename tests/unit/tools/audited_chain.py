@@ -111,7 +111,9 @@ class AuditedChain:
         assert self.chain.tip is not None
         return self.chain.tip.height
 
-    def sign(self, who: str, contract: str, method: str, *arguments: Value) -> Transaction:
+    def sign(
+        self, who: str, contract: str, method: str, *arguments: Value, gas: int = 400_000
+    ) -> Transaction:
         self.nonce += 1
         key = self.keys[who]
         body = TransactionBody(
@@ -120,7 +122,7 @@ class AuditedChain:
             key.public_key,
             make_nonce(self.nonce),
             self.height + 10,
-            400_000,
+            gas,
             (Call(contract, method, arguments),),
         )
         return sign_transaction(body, key)

@@ -15,7 +15,7 @@ from primitives.block import BLOCK, RECEIPT
 from primitives.certificate import CERTIFICATE
 from primitives.codec import pack
 from primitives.errors import GenesisError
-from primitives.hashing import ZERO_HASH
+from primitives.hashing import ZERO_HASH, Tag, compute_hash
 from storage.chain import ChainStore
 from storage.errors import DatabaseLockedError, StorageError, WrongChainError
 from storage.leveldb import LevelStore
@@ -27,6 +27,8 @@ from tools.audit.report import AuditReport, Difference, show_key
 from tools.audit.verify import verify_chain
 from tools.cli.audit import audit
 from tools.cli.session import Session
+from vm.machine import Machine
+from vm.state import CONTRACT_ENTRY, compute_entry_key
 
 
 @pytest.fixture(scope="module")
@@ -359,6 +361,59 @@ def test_a_block_with_a_parents_certificate_of_too_few_is_found(built: AuditedCh
         store.write(dict([good]), sync=True)
     difference = find_difference(built)
     assert (difference.height, difference.what) == (8, "certificate-quorum")
+
+
+TALLY = """
+from vm import Var, export
+
+total = Var[int]()
+
+@export
+def add(amount: int) -> int:
+    total.set(total.get() + amount)
+    return total.get()
+"""
+
+
+def test_an_upgrade_and_a_freeze_are_computed_again(built: AuditedChain) -> None:
+    gas = 4_000_000
+    doubled = TALLY.replace("get() + amount", "get() + 2 * amount")
+    doubled += "\n@export\ndef migrate() -> None:\n    total.set(1000)\n"
+    code_hash = compute_hash(Tag.CONTRACT_CODE, doubled.encode())
+    for who, contract, method, *arguments in (
+        ("regulator", "system", "deploy", "tally", TALLY),
+        ("bank", "tally", "add", 1),
+        ("regulator", "system", "publish", doubled),
+        ("regulator", "governance", "propose_upgrade", "tally", 2, code_hash, 0),
+        ("regulator", "governance", "execute", 3),
+        ("bank", "tally", "add", 1),
+        ("regulator", "governance", "activate", "tally"),
+        ("bank", "tally", "add", 1),
+        ("regulator", "governance", "freeze", "tally", "a test", 3600),
+        ("bank", "tally", "add", 1),
+    ):
+        built.commit(built.sign(who, contract, method, *arguments, gas=gas))
+    receipts = [
+        RECEIPT.decode(built.chain.get_receipts(height)[0]) for height in range(8, built.height + 1)
+    ]
+    assert [item.code for item in receipts] == [""] * 9 + ["frozen"]
+    assert [receipts[index].values for index in (1, 5, 7)] == [(1,), (2,), (1002,)]
+    # A machine of its own: what this process has compiled must not be needed.
+    built.chain.close()
+    report = verify_chain(built.chain_path, built.genesis_path, machine=Machine())
+    assert report.is_sound and report.is_state_compared
+    assert report.height == 17
+
+
+def test_code_put_in_place_without_a_vote_is_found(built: AuditedChain) -> None:
+    built.commit(built.sign("regulator", "system", "deploy", "tally", TALLY, gas=4_000_000))
+    with built.chain.view() as view:
+        key = compute_entry_key("tally")
+        entry = CONTRACT_ENTRY.decode(view.get(key) or b"")
+    swapped = dataclasses.replace(entry, version=2)
+    built.commit(lie=Lie(writes={key: CONTRACT_ENTRY.encode(swapped)}))
+    difference = find_difference(built)
+    assert (difference.height, difference.what) == (9, "state root")
 
 
 def test_row_differences_are_found_on_both_sides_and_bounded() -> None:

@@ -25,8 +25,9 @@ from vm.authoring import parse_sender
 from vm.compiler import check_source, compile_source
 from vm.declarations import Contract
 from vm.gas import VM_VERSION, get_schedule
-from vm.machine import DEFAULT_GAS_LIMIT, BlockContext, Machine, get_deploy_price
+from vm.machine import DEFAULT_GAS_LIMIT, BlockContext, Machine
 from vm.outcome import STATUS_OK, STATUS_REVERTED, CallsOutcome
+from vm.pricing import get_deploy_price
 from vm.state import MemoryReader, Overlay
 
 START_HEIGHT: Final = 1

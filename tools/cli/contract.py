@@ -153,7 +153,7 @@ def _find_tests(path: Path) -> Path:
         if not path.exists():
             raise click.UsageError(f"no such file: {path}")
         return path
-    _read_accepted(path)
+    read_accepted(path)
     name = f"test_{path.stem}.py"
     places = [path.parent / name, path.parent / "tests" / name]
     found = [place for place in places if place.is_file()]

@@ -5,6 +5,9 @@ How often: ``python -m tests.simulation.count_found 2000``.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import permutations
+
 import pytest
 
 from tests.simulation.broken_replicas import (
@@ -12,9 +15,11 @@ from tests.simulation.broken_replicas import (
     THE_TEN,
     HoardsItsCertificate,
     IgnoresHighestPrepared,
+    WaitsForSyncAlone,
 )
+from tools.simulator.profiles import make_plan
 from tools.simulator.runner import Order, run_one
-from tools.simulator.world import run_seed
+from tools.simulator.world import run_plan, run_seed
 
 SEEDS_MAX = 2_000
 
@@ -49,3 +54,16 @@ def test_seed_29_ignoring_what_was_prepared_ends_in_two_final_blocks(
     monkeypatch.setattr("tools.simulator.checks.choose_prepared", lambda proof: None)
     assert "two blocks are final" in run_seed(29, 4, "forks", IgnoresHighestPrepared).violation
     assert run_seed(29, 4, "forks").violation == ""
+
+
+def test_waiting_for_sync_when_all_restarted_stops_the_chain_and_fetching_does_not() -> None:
+    # All COMMITted, heard no COMMIT but their own, moved to view 1 and went down; back again
+    # they find that the height is final, and nobody wrote its block.
+    cut = tuple((486, 1_986, a, b, -1) for a, b in permutations(range(4), 2))
+    plan = replace(
+        make_plan(1, 4, "calm"), idle=False, rotate=False, real_keys=False, skew_ms=(0,) * 4,
+        delay_ms_max=5, heal_at_ms=3_000, bad_links=cut,
+        crashes=tuple((1_786, node, 400, 0) for node in range(4)),
+    )  # fmt: skip
+    assert "no progress" in run_plan(1, plan, WaitsForSyncAlone).violation
+    assert run_plan(1, plan).violation == ""

@@ -318,6 +318,15 @@ def test_an_upgrade_can_be_withdrawn_and_expires(chain: Chain) -> None:
     assert number > 0
 
 
+def test_a_withdrawal_that_was_overtaken_withdraws_nothing_else(chain: Chain) -> None:
+    carry(chain, "propose_upgrade", "store", 2, publish(chain, V2), HOUR)
+    number = ok(chain, "regulator", "propose_no_upgrade", "store")
+    ok(chain, "bank", "vote", number)
+    chain.time += HOUR
+    ok(chain, "bank", "activate", "store")
+    refused(chain, "no-upgrade", "regulator", "execute", number)
+
+
 def test_the_delay_grows_with_the_keys_delay_until_the_vote_ends(chain: Chain) -> None:
     number = ok(chain, "regulator", "propose_upgrade", "store", 2, publish(chain, V2), HOUR)
     carry(chain, "propose_key_delay", 5 * HOUR)
@@ -476,6 +485,14 @@ def test_a_vote_confirms_a_freeze_and_a_vote_ends_it(chain: Chain) -> None:
     assert chain.events[0].values == ("store", number)
     assert chain.ok("alice", "store", "put", "b", 1) == 8
     refused(chain, "not-frozen", "bank", "propose_unfreeze", "store")
+
+
+def test_a_vote_to_lift_a_freeze_that_is_over_is_refused(chain: Chain) -> None:
+    ok(chain, "bank", "freeze", "store", "why", HOUR)
+    number = ok(chain, "regulator", "propose_unfreeze", "store")
+    ok(chain, "regulator-two", "vote", number)
+    chain.time += HOUR
+    refused(chain, "not-frozen", "regulator", "execute", number)
 
 
 def test_a_vote_lifts_an_emergency_and_it_does_not_come_back(chain: Chain) -> None:

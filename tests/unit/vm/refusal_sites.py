@@ -7,7 +7,8 @@ would not do, since many sites share one.
 
 As a plugin (``-p tests.unit.vm.refusal_sites --refusals FILE``) it compiles contracts with
 their places kept, which costs no gas and changes no outcome, and writes FILE as JSON:
-``{contract's text hash: [[line, column], ...]}``. It only runs in a process of its own, so that
+``{contract's text hash: [[line, column, test], ...]}``. ``--instead FILE`` has the shipped contract
+of that name replaced, for refusal_removal. It only runs in a process of its own, so that
 nothing here touches the tests it watches or depends on their order.
 """
 
@@ -16,13 +17,15 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import tools.genesis_files
 import vm.compiler
 import vm.machine
 from vm.compiler import Program
@@ -33,7 +36,8 @@ from vm.rewrite import FunctionRewriter
 _FILE_PREFIX = "contract:"
 _RULE_PREFIXES = ("check_", "require_")
 _compile_source = vm.compiler.compile_source
-_reached: dict[str, set[tuple[int, int]]] = {}
+_load_contracts = tools.genesis_files.load_contracts
+_reached: dict[str, set[tuple[int, int, str]]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +98,14 @@ def _record(error: Revert, code: str) -> None:
             line, _, column, _ = positions[frame.f_lasti // 2]
             if line is None or column is None:
                 raise AssertionError("this Python keeps no columns")
-            _reached.setdefault(name.removeprefix(_FILE_PREFIX), set()).add((line, column))
+            test = os.environ["PYTEST_CURRENT_TEST"].rpartition(" ")[0]
+            _reached.setdefault(name.removeprefix(_FILE_PREFIX), set()).add((line, column, test))
         frame = frame.f_back
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--refusals", type=Path, help="file for the places that reverted")
+    parser.addoption("--instead", type=Path, help="a contract in place of the shipped one")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -107,6 +113,12 @@ def pytest_configure(config: pytest.Config) -> None:
         vm.compiler.FunctionRewriter = _PlacingRewriter
         vm.machine.compile_source = _compile_with_places
         Revert.__init__ = _record
+    changed = config.getoption("instead")
+    if changed is not None:
+        tools.genesis_files.load_contracts = lambda: tuple(
+            replace(item, source=changed.read_text()) if item.name == changed.stem else item
+            for item in _load_contracts()
+        )
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

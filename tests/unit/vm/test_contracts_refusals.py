@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.vm.refusal_removal import remove, run
 from tests.unit.vm.refusal_sites import Site, compute_text_hash, find_sites
 
 ROOT = Path(__file__).parents[3]
@@ -53,7 +54,7 @@ def watch(paths: list[Path], folder: Path) -> Places:
     )  # fmt: skip
     assert finished.returncode == 0, finished.stdout[-4000:] + finished.stderr[-4000:]
     return {
-        name: {(line, column) for line, column in places}
+        name: {(line, column) for line, column, _ in places}
         for name, places in json.loads(found.read_text()).items()
     }
 
@@ -92,3 +93,26 @@ def test_a_site_without_a_test_is_named_by_its_line_and_column(tmp_path: Path) -
 def test_a_contract_that_no_test_runs_is_named_whole() -> None:
     assert list_unreached(TOY, {}) == find_sites(TOY)
     assert len(find_sites(TOY)) == 4
+
+
+def test_a_rule_is_taken_out_where_it_is_a_statement() -> None:
+    site = find_sites(TOY)[0]
+    assert remove(TOY, site) == TOY.replace("check_low(a)", "pass")
+    source = 'def f() -> int:\n    require(\n        1 < 2,\n        "x"\n    )\n    return 1\n'
+    assert remove(source, find_sites(source)[0]) == "def f() -> int:\n    pass\n    return 1\n"
+    inner = "def require_one() -> int:\n    return 1\n\ndef f() -> int:\n    return require_one()\n"
+    assert remove(inner, find_sites(inner)[0]) is None
+
+
+def test_a_contract_without_one_of_its_rules_is_noticed(tmp_path: Path) -> None:
+    """The test's own id is what refusal_removal runs; the whole contract passes the same way."""
+    source = (ROOT / "vm" / "contracts" / "retirement.py").read_text()
+    (site,) = (site for site in find_sites(source) if "no-certificate" in site.text)
+    without, path = remove(source, site), tmp_path / "retirement.py"
+    assert without is not None
+    name = "test_contracts_retirement.py::test_views_refuse_what_is_not_there"
+    codes = []
+    for text in (source, without):
+        path.write_text(text)
+        codes.append(run("--instead", str(path), f"tests/unit/vm/{name}"))
+    assert codes == [0, 1]

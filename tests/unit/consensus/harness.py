@@ -44,7 +44,12 @@ from primitives.validators import Validator, ValidatorSet
 
 NOW = 1_700_000_000_000
 CHAIN = Hash(hashlib.sha256(b"chain").digest())
-PARAMS = ChainParams(epoch_blocks=10, timeout_base_ms=1_000, timeout_max_ms=30_000)
+PARAMS = ChainParams(
+    transaction_gas_max=20_000_000,  # golden vectors hold the hash of these parameters
+    epoch_blocks=10,
+    timeout_base_ms=1_000,
+    timeout_max_ms=30_000,
+)
 E = TypeVar("E")
 M = TypeVar("M")
 

@@ -162,7 +162,8 @@ async def check_changes(cluster: Cluster, height: int) -> None:
     async with Client([cluster.client(0).url]) as client:
         changes = await find_changes(client, header)
     sizes = [len(change.validators) for change in changes]
-    assert sizes == [5, 6, 7, 5]
+    # The two removals may fall on either side of an epoch's end.
+    assert sizes in ([5, 6, 7, 5], [5, 6, 7, 6, 5])
     last = make_set(changes[-1].validators)
     assert last is not None
     assert last.hash == header.validators_hash

@@ -47,12 +47,12 @@ def compile_source(source: str, schedule: Schedule) -> Program:
     rewriter = FunctionRewriter(contract, schedule)
     own = [function for function in contract.functions.values() if not function.module]
     functions = [rewriter.rewrite(function) for function in own]
-    for module, inclusion in contract.inclusions.items():
+    for module_name, inclusion in contract.inclusions.items():
         included = FunctionRewriter(inclusion.declared, schedule, inclusion.names)
         functions += [
             included.rewrite(function)
             for function in inclusion.declared.functions.values()
-            if is_included(contract, module, inclusion, function)
+            if is_included(contract, module_name, inclusion, function)
         ]
     module = ast.Module(list[ast.stmt](functions), [])
     _place(module)

@@ -228,8 +228,8 @@ class _Reader:
         contract, wanted = self.contract, [alias.name for alias in node.names]
         inclusion = None if module in contract.inclusions else self._include(module, wanted)
         if inclusion is None:
-            self.problems.add(node, "import", f"{module} is not a module of the library, or twice",
-                              "one import for each module: from lib.fixed.v1 import ...")  # fmt: skip
+            self.problems.add(node, "import", f"{module}: no such module, or imported twice",
+                              "from lib.fixed.v1 import ..., once for each module")  # fmt: skip
             return
         declared = inclusion.declared
         for name in wanted:

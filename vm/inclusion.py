@@ -141,9 +141,7 @@ def keep_reachable(contract: Contract, callees: dict[str, list[str]]) -> None:
                 contract.functions[known] = replace(function, name=known, module=module)
 
 
-def is_included(
-    contract: Contract, module: str, inclusion: Inclusion, function: Function
-) -> bool:
+def is_included(contract: Contract, module: str, inclusion: Inclusion, function: Function) -> bool:
     """Whether a module's function is part of the contract's code."""
     kept = contract.functions.get(inclusion.names[function.name])
     return kept is not None and kept.module == module
@@ -160,8 +158,8 @@ def find_imports(source: str) -> dict[str, int]:
     words = _WORD.findall(source)
     used, found = set(words), dict[str, int]()
     for index, word in enumerate(words):
-        name = "".join(words[index + 1 : index + 6])
-        if word == "from" and name in DIGESTS:
+        name = "".join(words[index + 1 : index + 6]) if word == "from" else ""
+        if name in DIGESTS:
             module = load_module(name)
             reached = _reach([item for item in module.words if item in used], module.callees)
             found[name] = sum(module.words[item] for item in reached)

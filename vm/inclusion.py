@@ -3,8 +3,8 @@
 ``from lib.fixed.v1 import mul_round`` takes checked functions out of vm/library into the
 contract: they are compiled with it, under names it cannot spell, metered as its own, and
 those that nothing reaches are left out. A version that was ever on a chain never changes:
-its digest is pinned here, so changed text is refused, and it is part of the code hash of
-every contract that imports it. Source: docs/contracts.md, "Library";
+its digest is pinned here, so a node whose text differs does not start, and it is part of
+the code hash of every contract that imports it. Source: docs/contracts.md, "Library";
 docs/decisions/0050-library-by-version.md.
 """
 
@@ -72,6 +72,12 @@ def load_module(name: str) -> Module:
     return parse_module(name, place.read_text(encoding="ascii"))
 
 
+def load_library() -> None:
+    """Load every module, so that a node with a changed one does not start instead of forking."""
+    for name in DIGESTS:
+        load_module(name)
+
+
 def parse_module(name: str, text: str) -> Module:
     """Return the module of a text that is the pinned one, passes the checks and is pure."""
     if hashlib.sha256(text.encode()).hexdigest() != DIGESTS[name]:
@@ -86,8 +92,7 @@ def parse_module(name: str, text: str) -> Module:
     for problem in problems + found.found:
         reason = f"line {problem.line}: {problem.message}"
         raise CarbonodeError(reason, code="library", module=name)
-    roles = any(function.role for function in contract.functions.values())
-    if roles or contract.variables or contract.imports - PURE_WORDS:
+    if contract.variables or contract.imports - PURE_WORDS:  # export and view are among the rest
         raise CarbonodeError("a module is pure", code="library", module=name)
     words = {
         item: count_words(ast.get_source_segment(text, function.node) or "")

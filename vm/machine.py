@@ -32,7 +32,7 @@ from vm.guards_builtins import BuiltinGuards
 from vm.guards_methods import MethodGuards
 from vm.guards_operators import OperatorGuards
 from vm.guards_values import ValueGuards
-from vm.inclusion import compute_code_hash
+from vm.inclusion import compute_code_hash, load_library
 from vm.language import is_name_allowed
 from vm.lexer import SOURCE_BYTES_MAX
 from vm.lifecycle import GOVERNANCE, SYSTEM, Lifecycle
@@ -103,6 +103,7 @@ class Machine:
         if sys.flags.bytes_warning:
             # There a dict with both 'k' and b'k' warns or fails, and this node alone votes so.
             raise CarbonodeError("contracts cannot run under python -b", code="interpreter")
+        load_library()
         self._vm_version = vm_version
         self._options = options
         self._schedule = get_schedule(vm_version)

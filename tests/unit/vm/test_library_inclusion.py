@@ -21,6 +21,7 @@ from vm.authoring import Bench, TextCall, get_abi, get_gas_by_line
 from vm.compiler import check_source, compile_source
 from vm.gas import get_schedule
 from vm.inclusion import DIGESTS, compute_code_hash, find_imports, load_module, parse_module
+from vm.machine import Machine
 from vm.pricing import get_deploy_price
 from vm.stored import dump_program, load_program
 
@@ -166,6 +167,17 @@ def test_a_module_that_changed_is_refused_and_would_be_other_code(
     before = compute_code_hash(SOURCE)
     _pin(monkeypatch, "lib.fixed.v1", changed)
     assert compute_code_hash(SOURCE) != before
+
+
+def test_a_machine_does_not_start_with_a_changed_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    _pin(monkeypatch, "lib.tables.v1", "other text")
+    load_module.cache_clear()
+    try:
+        with pytest.raises(CarbonodeError) as caught:
+            Machine()
+        assert caught.value.values_seen["module"] == "lib.tables.v1"
+    finally:
+        load_module.cache_clear()
 
 
 def _pin(monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> None:

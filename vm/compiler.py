@@ -15,6 +15,7 @@ from typing import Final
 from vm.declarations import Contract, Problems, read_declarations
 from vm.gas import Schedule
 from vm.grammar import check_grammar
+from vm.inclusion import include_module, is_included, keep_reachable
 from vm.lexer import check_text
 from vm.outcome import Problem, Rejected
 from vm.resolve import check_functions
@@ -44,7 +45,15 @@ def compile_source(source: str, schedule: Schedule) -> Program:
     if problems or contract is None:
         raise Rejected(problems)
     rewriter = FunctionRewriter(contract, schedule)
-    functions = [rewriter.rewrite(function) for function in contract.functions.values()]
+    own = [function for function in contract.functions.values() if not function.module]
+    functions = [rewriter.rewrite(function) for function in own]
+    for module_name, inclusion in contract.inclusions.items():
+        included = FunctionRewriter(inclusion.declared, schedule, inclusion.names)
+        functions += [
+            included.rewrite(function)
+            for function in inclusion.declared.functions.values()
+            if is_included(contract, module_name, inclusion, function)
+        ]
     module = ast.Module(list[ast.stmt](functions), [])
     _place(module)
     code = compile(module, FILE_NAME, "exec", dont_inherit=True, optimize=0)
@@ -82,9 +91,9 @@ def _analyse(source: str) -> tuple[Contract | None, list[Problem]]:
     if problems:
         return None, problems
     found = Problems()
-    contract = read_declarations(tree, found)
+    contract = read_declarations(tree, found, include_module)
     if not found.found:
-        check_functions(contract, found)
+        keep_reachable(contract, check_functions(contract, found))
     return contract, sorted(found.found, key=lambda problem: (problem.line, problem.column))
 
 

@@ -8,7 +8,8 @@ Source: docs/contracts.md, "Module".
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from vm.gas import DICT_KEY_INT_LIMIT, INT_MAX
@@ -36,6 +37,7 @@ TYPE_DEPTH_MAX: Final = 16
 TYPE_PARTS_MAX: Final = 4096
 """Parts of all declared types of a contract, records written out: one codec is built for each."""
 NOT_LITERAL: Final = object()
+LIBRARY_PREFIX: Final = "lib."
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,10 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """``role`` is export, view, init or empty; ``returns`` is ANY without annotation."""
+    """``role`` is export, view, init or empty; ``returns`` is ANY without annotation.
+
+    ``module`` is the library module it comes from, empty for the contract's own.
+    """
 
     name: str
     role: str
@@ -59,6 +64,7 @@ class Function:
     returns: Type
     doc: str
     node: ast.FunctionDef
+    module: str = ""
 
 
 @dataclass(slots=True)
@@ -72,6 +78,7 @@ class Contract:
     records: dict[str, RecordType] = field(default_factory=dict)
     record_docs: dict[str, str] = field(default_factory=dict)
     functions: dict[str, Function] = field(default_factory=dict)
+    inclusions: dict[str, Inclusion] = field(default_factory=dict)
 
     def is_declared(self, name: str) -> bool:
         return (
@@ -80,6 +87,23 @@ class Contract:
             or name in self.records
             or name in self.functions
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Inclusion:
+    """A library module inside one contract.
+
+    ``declared`` are the module's own declarations; ``names`` gives what each of its names
+    is called in the contract, which can spell only those that it imports.
+    """
+
+    declared: Contract
+    names: dict[str, str]
+    callees: dict[str, list[str]]
+
+
+Include = Callable[[str, list[str]], Inclusion | None]
+"""A library module by name and version, for a contract that imports these names of it."""
 
 
 class Problems:
@@ -93,9 +117,17 @@ class Problems:
         self.found.append(Problem(line, column, code, message, hint))
 
 
-def read_declarations(tree: ast.Module, problems: Problems) -> Contract:
-    """Return what ``tree`` declares; whatever is wrong goes into ``problems``."""
-    reader = _Reader(problems)
+def read_declarations(
+    tree: ast.Module,
+    problems: Problems,
+    include: Include = lambda module, names: None,
+    record_names: Mapping[str, str] | None = None,
+) -> Contract:
+    """Return what ``tree`` declares; whatever is wrong goes into ``problems``.
+
+    ``record_names`` gives records another name than they are declared by.
+    """
+    reader = _Reader(problems, include, record_names or {})
     for index, node in enumerate(tree.body):
         if index == 0 and _get_docstring(node) is not None:
             reader.contract.doc = _get_docstring(node) or ""
@@ -144,8 +176,12 @@ def _is_dict_key(key: object) -> bool:
 
 
 class _Reader:
-    def __init__(self, problems: Problems) -> None:
+    def __init__(
+        self, problems: Problems, include: Include, record_names: Mapping[str, str]
+    ) -> None:
         self.problems = problems
+        self._include = include
+        self._record_names = record_names
         self.contract = Contract()
         self.function_nodes: list[ast.FunctionDef] = []
         self._function_names: set[str] = set()
@@ -173,6 +209,9 @@ class _Reader:
             self.problems.add(node, "duplicate", f"{name} is declared twice")
 
     def _read_import(self, node: ast.ImportFrom) -> None:
+        if node.level == 0 and node.module is not None and node.module.startswith(LIBRARY_PREFIX):
+            self._read_inclusion(node, node.module)
+            return
         if node.module != "vm" or node.level != 0:
             self.problems.add(node, "import", "only `from vm import ...`")
             return
@@ -183,6 +222,28 @@ class _Reader:
                 self.problems.add(node, "duplicate", f"{alias.name} is declared twice")
             else:
                 self.contract.imports.add(alias.name)
+
+    def _read_inclusion(self, node: ast.ImportFrom, module: str) -> None:
+        """Declare what is imported from a library module, and what that needs beside it."""
+        contract, wanted = self.contract, [alias.name for alias in node.names]
+        inclusion = None if module in contract.inclusions else self._include(module, wanted)
+        if inclusion is None:
+            self.problems.add(node, "import", f"{module}: no such module, or imported twice",
+                              "from lib.fixed.v1 import ..., once for each module")  # fmt: skip
+            return
+        declared = inclusion.declared
+        for name in wanted:
+            if name not in inclusion.names:
+                self.problems.add(node, "import", f"{module} has no {name}")
+            elif contract.is_declared(name) or name in self._function_names:
+                self.problems.add(node, "duplicate", f"{name} is declared twice")
+            elif name in declared.functions:
+                contract.functions[name] = replace(declared.functions[name], module=module)
+        contract.inclusions[module] = inclusion
+        for name, record in declared.records.items():
+            contract.records.setdefault(inclusion.names[name], record)
+        for name, value in declared.constants.items():
+            contract.constants.setdefault(inclusion.names[name], value)
 
     def _read_assignment(self, node: ast.Assign) -> None:
         target = node.targets[0]
@@ -267,7 +328,8 @@ class _Reader:
         if not 1 <= len(fields) <= RECORD_FIELDS_MAX:
             self.problems.add(node, "record", f"1 to {RECORD_FIELDS_MAX} fields")
         is_event = decorator == "event"
-        record = make_record_type(node.name, tuple(fields.items()), is_event)
+        name = self._record_names.get(node.name, node.name)
+        record = make_record_type(name, tuple(fields.items()), is_event)
         self.contract.records[node.name] = record
         self.contract.record_docs[node.name] = doc
 

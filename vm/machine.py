@@ -20,9 +20,7 @@ from primitives.hashing import (
     ZERO_HASH,
     Address,
     Hash,
-    Tag,
     compute_contract_address,
-    compute_hash,
 )
 from primitives.transaction import Call
 from vm import types
@@ -34,6 +32,7 @@ from vm.guards_builtins import BuiltinGuards
 from vm.guards_methods import MethodGuards
 from vm.guards_operators import OperatorGuards
 from vm.guards_values import ValueGuards
+from vm.inclusion import compute_code_hash, load_library
 from vm.language import is_name_allowed
 from vm.lexer import SOURCE_BYTES_MAX
 from vm.lifecycle import GOVERNANCE, SYSTEM, Lifecycle
@@ -104,6 +103,7 @@ class Machine:
         if sys.flags.bytes_warning:
             # There a dict with both 'k' and b'k' warns or fails, and this node alone votes so.
             raise CarbonodeError("contracts cannot run under python -b", code="interpreter")
+        load_library()
         self._vm_version = vm_version
         self._options = options
         self._schedule = get_schedule(vm_version)
@@ -380,7 +380,7 @@ class Machine:
     def _store_code(self, overlay: Overlay, source: str) -> Hash:
         if len(source) > SOURCE_BYTES_MAX or not source.isascii():
             raise Rejected(check_source(source))
-        code_hash = compute_hash(Tag.CONTRACT_CODE, source.encode())
+        code_hash = compute_code_hash(source)
         self._compile(code_hash, source)
         overlay.put(compute_code_key(code_hash), source.encode())
         return code_hash

@@ -5,13 +5,9 @@ Source: docs/contracts.md, "Gas"; docs/decisions/0007-gas-prices.md.
 
 from __future__ import annotations
 
-import re
-from typing import Final
-
 from vm.gas import Schedule
+from vm.inclusion import count_words, find_imports
 from vm.lexer import SOURCE_BYTES_MAX
-
-_WORD: Final = re.compile(r"[A-Za-z0-9_]+|[^A-Za-z0-9_ ]", re.ASCII)
 
 
 def get_deploy_price(source: str, schedule: Schedule) -> int:
@@ -19,7 +15,8 @@ def get_deploy_price(source: str, schedule: Schedule) -> int:
 
     What checking and compiling take follows the words, signs and lines of a text, not its
     length: they are counted here without reading it as a language, so comments count too.
+    Of a library's module the functions count that the text names, and what those call.
     """
     text = source[:SOURCE_BYTES_MAX]
-    words = sum(1 for _ in _WORD.finditer(text))
+    words = count_words(text) + sum(find_imports(text).values())
     return schedule.deploy + schedule.deploy_byte * len(text) + schedule.deploy_word * words

@@ -28,15 +28,21 @@ from vm.scopes import Scope, get_target_names, make_scope
 CALL_CHAIN_MAX: Final = 16
 
 
-def check_functions(contract: Contract, problems: Problems) -> None:
-    """Add every problem in the bodies of ``contract``'s functions."""
+def check_functions(contract: Contract, problems: Problems) -> dict[str, list[str]]:
+    """Add every problem in the bodies of ``contract``'s own functions; return who calls whom."""
     fields = {name for record in contract.records.values() for name, _ in record.fields}
     callees: dict[str, list[str]] = {}
     for function in contract.functions.values():
+        if function.module:
+            continue  # checked with its module
         checker = _Checker(contract, function, fields, problems)
         checker.check()
         callees[function.name] = checker.callees
+    for inclusion in contract.inclusions.values():
+        for name, called in inclusion.callees.items():
+            callees[inclusion.names[name]] = [inclusion.names[item] for item in called]
     _check_calls(contract, callees, problems)
+    return callees
 
 
 def _check_calls(contract: Contract, callees: dict[str, list[str]], problems: Problems) -> None:
@@ -57,7 +63,7 @@ def _check_calls(contract: Contract, callees: dict[str, list[str]], problems: Pr
         for name in ready:
             heights[name] = 1 + max((heights[callee] for callee in remaining.pop(name)), default=0)
             if heights[name] == CALL_CHAIN_MAX + 1:
-                node = contract.functions[name].node
+                node = contract.functions[name].node  # its own: a module's chains are short
                 problems.add(node, "call-chain", f"a chain of calls over {CALL_CHAIN_MAX} deep")
 
 

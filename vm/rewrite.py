@@ -9,7 +9,7 @@ the source's tree, so they are equal on every Python version. Source: docs/contr
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from vm.declarations import Contract, Function, Variable
@@ -59,11 +59,18 @@ def is_flat(value: object) -> bool:
 
 
 class FunctionRewriter:
-    """Rewrites one function; ``blocks`` collects (line, price) of each basic block."""
+    """Rewrites one function; ``blocks`` collects (line, price) of each basic block.
 
-    def __init__(self, contract: Contract, schedule: Schedule) -> None:
+    ``names`` gives what the contract's names are called where the code will run: those of a
+    library module have other ones there.
+    """
+
+    def __init__(
+        self, contract: Contract, schedule: Schedule, names: Mapping[str, str] | None = None
+    ) -> None:
         self.contract = contract
         self.schedule = schedule
+        self._names = names or {}
         self.blocks: list[tuple[int, int]] = []
         self._cost = 0
         self._temporaries = 0
@@ -77,8 +84,11 @@ class FunctionRewriter:
         parameters = [ast.arg(name) for name, _ in function.parameters]
         arguments = ast.arguments([], parameters, None, [], [], None, [])
         body = self._block(node.body, 0, node.lineno)
-        rewritten = ast.FunctionDef(node.name, arguments, body, [])
+        rewritten = ast.FunctionDef(self._rename(node.name), arguments, body, [])
         return ast.copy_location(rewritten, node)
+
+    def _rename(self, name: str) -> str:
+        return self._names.get(name, name)
 
     # Blocks and statements
 
@@ -268,15 +278,15 @@ class FunctionRewriter:
         if type(value) in _SCALARS:
             return ast.Constant(value)
         if is_immutable(value):
-            return ast.Name(f"$const:{node.id}", ast.Load())
-        return guard("copy", ast.Name(f"$const:{node.id}", ast.Load()))
+            return ast.Name(f"$const:{self._rename(node.id)}", ast.Load())
+        return guard("copy", ast.Name(f"$const:{self._rename(node.id)}", ast.Load()))
 
     def _peek(self, node: ast.expr) -> ast.expr:
         """Return an expression that is only looked into: a flat constant needs no copy."""
         is_constant = isinstance(node, ast.Name) and node.id not in self._scope.names
         if is_constant and is_flat(self.contract.constants[node.id]):  # type: ignore[attr-defined]  # Name
             self._cost += self.schedule.node
-            return ast.Name(f"$const:{node.id}", ast.Load())  # type: ignore[attr-defined]  # Name
+            return ast.Name(f"$const:{self._rename(node.id)}", ast.Load())  # type: ignore[attr-defined]  # Name
         return self._expression(node)
 
     def _unary(self, node: ast.UnaryOp) -> ast.expr:
@@ -408,11 +418,11 @@ class FunctionRewriter:
         name = func.id
         if name in self.contract.functions:
             self._cost += self.schedule.call + self.schedule.parameter * len(node.args)
-            callee: ast.expr = ast.Name(name, ast.Load())
+            callee: ast.expr = ast.Name(self._rename(name), ast.Load())
         elif name in self.contract.records:
             fields = len(self.contract.records[name].fields)
             self._cost += self.schedule.record + self.schedule.record_field * fields
-            callee = ast.Name(f"$record:{name}", ast.Load())
+            callee = ast.Name(f"$record:{self._rename(name)}", ast.Load())
         else:
             self._cost += self.schedule.builtin
             prefix = "$builtin." if name in BUILTINS else "$sdk."

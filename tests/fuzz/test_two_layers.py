@@ -114,7 +114,11 @@ def unchecked(monkeypatch):
     """A compiler without the lexer's, the grammar's and the resolver's refusals."""
     monkeypatch.setattr(compiler, "check_text", lambda source: [])
     monkeypatch.setattr(compiler, "check_grammar", lambda tree: [])
-    monkeypatch.setattr(compiler, "check_functions", lambda contract, problems: None)
+    monkeypatch.setattr(
+        compiler,
+        "check_functions",
+        lambda contract, problems: {name: [] for name in contract.functions},
+    )
 
 
 ATTACKS = [

@@ -37,7 +37,7 @@ IMPORTERS = {
 def _modules() -> Iterator[tuple[str, Path]]:
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
-            if "contracts" in path.parts:
+            if {"contracts", "library"} & set(path.parts):
                 continue  # the VM's dialect, checked by the VM's own checker
             name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
             yield name.removesuffix(".__init__"), path

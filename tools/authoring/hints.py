@@ -28,7 +28,7 @@ BY_CODE: Final = {
     "escape": "a text has the escapes \\n \\\\ \\' \\\" only and ends on its line",
     "f-string": "put the value into a local first: an f-string holds {name} or {name.field}",
     "field": "read a field that a record declares, or sender, contract, height, time, tx of ctx",
-    "import": "the one import is `from vm import ...`, of words on the page on the language",
+    "import": "import words from vm, and rules of the library by `from lib.MODULE.vN import ...`",
     "indent": "move the inner block into a function of its own",
     "line-length": "break the line inside a bracket, or name a part of it",
     "line-tokens": "split the statement in two",

@@ -12,7 +12,6 @@ from typing import Any
 
 import click
 
-from primitives.hashing import Tag, compute_hash
 from primitives.limits import HASH_BYTES
 from primitives.transaction import Call
 from tools.cli.contract import read_accepted
@@ -24,6 +23,7 @@ from tools.client.client import Client
 from tools.client.errors import NotFound
 from tools.client.results import Json
 from tools.client.wire import to_hex
+from vm.inclusion import compute_code_hash
 
 HOURS_MAX = 72
 """Longest freeze by one administrator."""
@@ -49,7 +49,7 @@ def info(session: Session, name: str) -> None:
 def publish(session: Session, file: Path, key_name: str) -> None:
     """Bring the code in FILE to the chain and print its hash, which 'contract upgrade' takes."""
     source = read_accepted(file)
-    code_hash = compute_hash(Tag.CONTRACT_CODE, source.encode())
+    code_hash = compute_code_hash(source)
     final = send_call(session, key_name, Call("system", "publish", (source,)), whole_gas=True)
     document = {"codeHash": to_hex(code_hash), "height": final.height}
     session.emit(document, lambda console: click.echo(to_hex(code_hash)))

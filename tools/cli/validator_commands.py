@@ -25,7 +25,7 @@ from tools.cli.tx_commands import HexBytes
 from tools.client.results import FinalTransaction
 from tools.client.wire import to_hex
 
-CONTROL_NEEDED = 4
+TOLERANT_VALIDATORS_MIN = 4
 """Below so many validators none may fail."""
 
 _key_option = click.option(
@@ -198,5 +198,5 @@ def _send(session: Session, key_name: str, method: str, *arguments: Value) -> Fi
 def _warn_of_few(session: Session) -> None:
     listed: Any = session.run(lambda client: client.call("validator_list"))
     count = len(listed["next"]["validators"])
-    if count < CONTROL_NEEDED:
+    if count < TOLERANT_VALIDATORS_MIN:
         session.note(f"warning: with {count} validators the chain tolerates no faulty one")

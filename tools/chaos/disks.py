@@ -9,6 +9,7 @@ the same writes fail with EFBIG. Both take a running node and leave a stopped on
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import resource
 import shutil
@@ -127,11 +128,16 @@ def mount_tmpfs(folder: Path, size: int) -> None:
 
 
 def fill_up(folder: Path, room: int) -> None:
-    """Write a file that leaves ``room`` bytes of the folder's file system."""
+    """Write a file that leaves ``room`` bytes of the folder's file system, or less: the node
+    writes meanwhile, and then the filler is the one that finds no space first."""
     free = os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize
-    with (folder / FILLER).open("wb") as file:
-        for _ in range(max(0, free - room) // 4_096):
-            file.write(bytes(4_096))
+    with (folder / FILLER).open("wb", buffering=0) as file:
+        try:
+            for _ in range(max(0, free - room) // 4_096):
+                file.write(bytes(4_096))
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
 
 
 async def wait_ended(net: Localnet, index: int) -> None:

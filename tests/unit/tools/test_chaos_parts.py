@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
 from collections import Counter
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from primitives.hashing import Hash, TransactionId
 from tools.chaos.checks import find_breaches, make_chain
+from tools.chaos.disks import TmpfsDisk, choose_disk, fill_up, mount_tmpfs
 from tools.chaos.load import Book
 from tools.chaos.proxy import ProxyMesh
 from tools.chaos.schedule import LEADERS, FaultKind, make_schedule
@@ -109,3 +113,14 @@ def test_a_cut_way_holds_bytes_and_hands_them_on_when_healed() -> None:
         server.close()
 
     asyncio.run(work())
+
+
+@pytest.mark.skipif(not isinstance(choose_disk(), TmpfsDisk), reason="needs a mount of its own")
+def test_a_node_that_takes_the_last_room_does_not_stop_the_filler(tmp_path: Path) -> None:
+    mount_tmpfs(tmp_path, 1024 * 1024)
+    try:
+        # Less than nothing is to stay free: as if the node had written since the room was read.
+        fill_up(tmp_path, -64 * 1024)
+        assert os.statvfs(tmp_path).f_bavail == 0
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True, timeout=10)

@@ -47,6 +47,7 @@ class Tag(Enum):
     PEER = b"carbonode/peer/1\0"
     SNAPSHOT = b"carbonode/snapshot/1\0"
     SNAPSHOT_PART = b"carbonode/snapshot-part/1\0"
+    READING = b"carbonode/reading/1\0"
 
 
 def compute_hash(tag: Tag, data: bytes) -> Hash:

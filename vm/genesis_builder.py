@@ -28,8 +28,9 @@ from vm.engine_view import AUTHORITY, GOVERNANCE
 IDENTITY: Final = "identity"
 UNITS: Final = "units"
 RETIREMENT: Final = "retirement"
+DEVICES: Final = "devices"
 
-CONTRACT_NAMES: Final = (GOVERNANCE, IDENTITY, UNITS, RETIREMENT)
+CONTRACT_NAMES: Final = (GOVERNANCE, IDENTITY, UNITS, RETIREMENT, DEVICES)
 """The carbon contracts, in the order in which genesis deploys them."""
 
 KEY_DELAY_SECONDS_DEFAULT: Final = 24 * 3600
@@ -153,6 +154,9 @@ def _build_member(member: Member) -> list[Call]:
 DEVELOPMENT_SCOPE: Final = "forest"
 """The scope for which the development verifier and registry are accredited."""
 
+CALIBRATION_SCOPE: Final = "calibration"
+"""The scope for which a laboratory that renews devices' calibration is accredited."""
+
 DEVELOPMENT_IMPORTS: Final = ("ACR", "CAR")
 """Registries whose public exports the development consortium may import."""
 
@@ -175,14 +179,16 @@ class DevelopmentConsortium:
 def build_development_consortium(
     extra_enterprises: int = 0, key_delay_seconds: int = 0
 ) -> DevelopmentConsortium:
-    """Return the parties of a local network: one of each role, and two custodians.
+    """Return the parties of a local network: one of each role, a metering service, two custodians.
 
     Organisations: ``regulator`` (administrator and deployer), ``registry``,
     ``project-owner``, ``verifier``, ``enterprise-a``, ``enterprise-b``, ``bank``,
-    ``public``, ``acr-accounts`` and ``car-accounts`` (they hold what an importer brings
-    from those registries), and ``enterprise-1`` ... for load generators.
+    ``public``, ``metering`` (submits others' data), ``laboratory``, ``acr-accounts`` and
+    ``car-accounts`` (they hold what an importer brings from those registries), and
+    ``enterprise-1`` ... for load generators.
     """
     forest = Accreditation(DEVELOPMENT_SCOPE)
+    calibration = Accreditation(CALIBRATION_SCOPE)
     imports = tuple(Accreditation(f"import:{name}") for name in DEVELOPMENT_IMPORTS)
     plan: list[tuple[str, str, str, tuple[Accreditation, ...]]] = [
         ("regulator", "Carbon Regulator", "regulator", ()),
@@ -193,6 +199,8 @@ def build_development_consortium(
         ("enterprise-b", "Enterprise B", "enterprise", ()),
         ("bank", "Development Bank", "bank", ()),
         ("public", "Public Observer", "public", ()),
+        ("metering", "Metering Service", "enterprise", ()),
+        ("laboratory", "Calibration Laboratory", "laboratory", (calibration,)),
     ]
     plan += [
         (f"{name.lower()}-accounts", f"Accounts at {name}", "enterprise", (imports[index],))

@@ -32,6 +32,7 @@ DAY = 24 * 3600
 HASH = bytes(range(32))
 FOREST = Accreditation("forest", START_SECONDS - DAY, START_SECONDS + 1000 * DAY)
 IMPORT = Accreditation("import:ACR", START_SECONDS - DAY, START_SECONDS + 1000 * DAY)
+CALIBRATION = Accreditation("calibration", START_SECONDS - DAY, START_SECONDS + 1000 * DAY)
 
 PLAN: tuple[tuple[str, tuple[str, ...], tuple[Accreditation, ...]], ...] = (
     ("regulator", ("regulator",), ()),
@@ -42,6 +43,8 @@ PLAN: tuple[tuple[str, tuple[str, ...], tuple[Accreditation, ...]], ...] = (
     ("alice", ("enterprise",), (IMPORT,)),
     ("bob", ("enterprise",), ()),
     ("bank", ("bank",), ()),
+    ("metering", ("enterprise",), ()),
+    ("laboratory", ("laboratory",), (CALIBRATION,)),
 )
 
 

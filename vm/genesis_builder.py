@@ -29,8 +29,10 @@ IDENTITY: Final = "identity"
 UNITS: Final = "units"
 RETIREMENT: Final = "retirement"
 DEVICES: Final = "devices"
+FACTORS: Final = "factors"
+METHODOLOGY: Final = "methodology"
 
-CONTRACT_NAMES: Final = (GOVERNANCE, IDENTITY, UNITS, RETIREMENT, DEVICES)
+CONTRACT_NAMES: Final = (GOVERNANCE, IDENTITY, UNITS, RETIREMENT, DEVICES, FACTORS, METHODOLOGY)
 """The carbon contracts, in the order in which genesis deploys them."""
 
 KEY_DELAY_SECONDS_DEFAULT: Final = 24 * 3600

@@ -94,10 +94,10 @@ MAP_METHODS: Final = {"get": Arity(1, 2), "scan": Arity(0, 3, ("prefix", "after"
 def is_name_allowed(name: str) -> bool:
     """Whether a contract may introduce ``name``."""
     return (
-        _NAME.match(name) is not None
+        len(name) <= NAME_CHARACTERS_MAX  # first: a contract may ask about a text of any length
+        and _NAME.match(name) is not None
         and "__" not in name
         and not name.endswith("_")
-        and len(name) <= NAME_CHARACTERS_MAX
     )
 
 

@@ -1,9 +1,10 @@
-"""What the contract ``governance`` may ask of the engine: upgrades, new contracts, freezes.
+"""What contracts may ask of the engine: which code runs, and governance for more than that.
 
-``call("system", ...)`` from governance ends here and from nobody else; whether the
-members agreed and whether the time has come is governance's matter. Code is stored by hash
-and never changed: an upgrade makes a contract's entry name other code, with the next
-version, and runs the code's ``migrate`` once. Refusals revert with the codes below.
+``call("system", ...)`` ends here. Everybody may ask with ``get_code`` which code a contract
+has; upgrades, new contracts and freezes are for governance alone, and whether the members
+agreed and the time has come is its matter. Code is stored by hash and never changed: an
+upgrade makes a contract's entry name other code, with the next version, and runs the
+code's ``migrate`` once. Refusals revert with the codes below.
 Source: docs/decisions/0040-contract-life-cycle.md, vm/contracts/README.md.
 """
 
@@ -34,6 +35,8 @@ from vm.state import (
 SYSTEM: Final = "system"
 """The native contract's name, which no contract can have."""
 GOVERNANCE: Final = "governance"
+GET_CODE: Final = "get_code"
+"""The one method that every contract may call."""
 FROZEN_UNTIL_MAX: Final = (1 << 53) - 1
 """A freeze without end: until a vote ends it."""
 REFUSALS: Final = frozenset(
@@ -45,7 +48,7 @@ REFUSALS: Final = frozenset(
 
 
 class Lifecycle:
-    """The methods that governance reaches. ``compile_code``, ``find``, ``run``: the Machine's."""
+    """The methods of ``system``. ``compile_code``, ``find``, ``run``: the Machine's."""
 
     def __init__(
         self,
@@ -68,8 +71,12 @@ class Lifecycle:
             "freeze": ((str, int), self._freeze),
         }
 
-    def call(self, method: str, arguments: Sequence[Any]) -> None:
-        """Run one method in governance's name."""
+    def call(self, caller: str, method: str, arguments: Sequence[Any]) -> bytes | None:
+        """Run one method for the contract ``caller``."""
+        if method == GET_CODE:
+            return self._get_code(arguments)
+        if caller != GOVERNANCE:
+            raise Fault("no-method")
         kinds, run = self._methods.get(method, ((), None))
         if run is None:
             raise Fault("no-method")
@@ -77,6 +84,18 @@ class Lifecycle:
             raise Fault("arguments")
         self._runtime.require_writable()
         run(*arguments)
+        return None
+
+    def _get_code(self, arguments: Sequence[Any]) -> bytes:
+        """Return the hash of the code that a contract has now, empty when there is none.
+
+        Reads only: allowed below a @view, and it says nothing about a freeze.
+        """
+        if tuple(map(type, arguments)) != (str,):
+            raise Fault("arguments")
+        (name,) = arguments
+        entry = self._get_entry(name) if is_name_allowed(name) else None
+        return b"" if entry is None else bytes(entry.code_hash)
 
     def _check_upgrade(self, name: str, version: int, code_hash: bytes) -> None:
         """Refuse code that could not become ``version`` of the contract ``name``."""

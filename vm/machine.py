@@ -35,7 +35,7 @@ from vm.guards_values import ValueGuards
 from vm.inclusion import compute_code_hash, load_library
 from vm.language import is_name_allowed
 from vm.lexer import SOURCE_BYTES_MAX
-from vm.lifecycle import GOVERNANCE, SYSTEM, Lifecycle
+from vm.lifecycle import SYSTEM, Lifecycle
 from vm.linker import EntryPoint, Linked, get_converter, link_program
 from vm.outcome import (
     STATUS_FAULT,
@@ -324,8 +324,8 @@ class Machine:
             raise Fault("reentrancy")
         if len(runtime.stack) >= FRAMES_MAX:
             raise Fault("depth")
-        if target == SYSTEM and caller.name == GOVERNANCE:
-            return self._lifecycle.call(method, arguments)
+        if target == SYSTEM:
+            return self._lifecycle.call(caller.name, method, arguments)
         linked = self._find_contract(target)
         entry = None if linked is None else linked.entries.get(method)
         if linked is None or entry is None:

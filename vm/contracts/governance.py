@@ -207,6 +207,7 @@ proposed_certificates = Map[int, bytes]()
 proposed_keys = Map[int, Address]()
 proposed_upgrades = Map[int, Upgrade]()
 proposed_reasons = Map[int, str]()
+proposed_subjects = Map[int, str]()
 
 upgrades = Map[str, Upgrade]()
 freezes = Map[str, Freeze]()
@@ -461,6 +462,17 @@ def propose_unfreeze(contract: str) -> int:
 
 
 @export
+def propose_decision(contract: str, subject: str, number: int, wanted: bool) -> int:
+    """What a contract leaves to a vote: execution is its ``decide(subject, number, wanted)``."""
+    require_administrator()
+    check_id(contract)
+    check_id(subject)
+    opened = open_proposal("decision", contract, number, ctx.sender, wanted)
+    proposed_subjects[opened] = subject
+    return opened
+
+
+@export
 def vote(proposal: int) -> None:
     require_administrator()
     current = get_open(proposal)
@@ -517,6 +529,8 @@ def apply_proposal(number: int, decided: Proposal) -> None:
         set_freeze(decided.text, proposed_reasons[number], FREEZE_ENDLESS, number)
     elif decided.kind == "unfreeze":
         unfreeze(decided.text, number)
+    elif decided.kind == "decision":
+        call(decided.text, "decide", proposed_subjects[number], decided.amount, decided.flag)
     else:
         call("identity", "add_role", decided.text, "regulator")
 
@@ -944,6 +958,12 @@ def count_evidence() -> int:
 def get_proposal(proposal: int) -> Proposal:
     require(proposal in proposals, "no-proposal")
     return proposals[proposal]
+
+
+@view
+def get_subject(proposal: int) -> str:
+    """What a proposed decision is about; '' for other proposals."""
+    return proposed_subjects.get(proposal, "")
 
 
 @view

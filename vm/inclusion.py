@@ -34,12 +34,18 @@ from vm.resolve import check_functions
 
 DIGESTS: Final = {
     "lib.access.v1": "79e5382bca8b164cb4ee2f55d52906ae06da16b4987cc2a79a6a6f69508c9ade",
+    "lib.combustion.v1": "20de54384362721d9a8203db0899ba29516f4fbc9f9f5b453b146e6681f927f8",
+    "lib.crediting.v1": "6320baa157666d2efb7432d9982b388418b82d69ac243951b448223cb0d302c1",
     "lib.dates.v1": "29ae7e86e791c109df0b9884929830596a809c1dd55f6bf27262974559708f1b",
+    "lib.electricity.v1": "01b204c1eaf3311bad0eec177a3b854e3d5dba75c2ab30ca6be9623a6436bfa7",
     "lib.fixed.v1": "decd460d5b30f321616517386b9f8708987c6ad80893eaf19d44366cbe3f0a56",
     "lib.integers.v1": "d74365f31db353eaf517032eb0cd0ea733865474f90771fd500fe5841ab0a2ea",
     "lib.intervals.v1": "980b171aa90449cf06cbe64df1351df2434c4e90418d2e89d2915180e800706c",
     "lib.pausing.v1": "9337f905de53d10fca8caf37c130506104222883461f21d7c7708860603eb4cb",
+    "lib.quantities.v1": "3c32fca312066d957507accfb43288bca0ec5a80488c3d91f1084ebbd03dd570",
+    "lib.sinks.v1": "31e8cc03c7936f48ed5c62bb8319e31ffbdb5554d56234b07e9fc7f06ad30e7f",
     "lib.tables.v1": "219c7db972712f5fab7006a101ee97c73bfae80b31f5c4649604b735cae29290",
+    "lib.uncertainty.v1": "74e24ba98e75134f98e114f93b370323f4c14c3e13f876d5046d8e9f576a11bb",
 }
 """SHA-256 of each module's text. New rules are a new version: a line is added, none is changed."""
 PURE_WORDS: Final = frozenset(

@@ -67,7 +67,9 @@ def find_unnoticed(path: Path, tests: dict[tuple[int, int], set[str]], folder: P
 
 def main() -> None:
     """Run the command."""
-    paths = [CONTRACTS / f"{name}.py" for name in sys.argv[1:]] or sorted(CONTRACTS.glob("*.py"))
+    paths = sorted(CONTRACTS.rglob("*.py"))
+    if names := sys.argv[1:]:
+        paths = [path for path in paths if path.stem in names]
     unnoticed = 0
     with tempfile.TemporaryDirectory() as name:
         found = Path(name) / "refusals.json"

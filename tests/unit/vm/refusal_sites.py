@@ -1,9 +1,9 @@
 """Where contracts refuse, and a pytest plugin that records which of these places a run reached.
 
-A *site* is a call of ``require`` or ``revert`` in a contract's text, or a call of one of its own
-functions named ``check_...`` or ``require_...``: a rule that is lost when its call is. A site is
-reached when a transaction reverts while that very call runs, by line and column; the code alone
-would not do, since many sites share one.
+A *site* is a call of ``require`` or ``revert`` in a contract's text, or a call of a function named
+``check_...`` or ``require_...``, its own or the library's: a rule that is lost when its call is. A
+site is reached when a transaction reverts while that very call runs, by line and column; the code
+alone would not do, since many sites share one.
 
 As a plugin (``-p tests.unit.vm.refusal_sites --refusals FILE``) it compiles contracts with
 their places kept, which costs no gas and changes no outcome, and writes FILE as JSON:
@@ -25,6 +25,7 @@ from typing import Any
 
 import pytest
 
+import tests.unit.vm.method_bench
 import tools.genesis_files
 import vm.compiler
 import vm.machine
@@ -38,6 +39,8 @@ _RULE_PREFIXES = ("check_", "require_")
 _compile_source = vm.compiler.compile_source
 _load_contracts = tools.genesis_files.load_contracts
 _reached: dict[str, set[tuple[int, int, str]]] = {}
+_own: dict[str, set[str]] = {}
+"""A contract's own functions, by file name: a library function's lines are its module's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +60,12 @@ class Site:
 def find_sites(source: str) -> list[Site]:
     """Return every site of a contract, in the order of its text."""
     sites = []
-    functions = [item for item in ast.parse(source).body if isinstance(item, ast.FunctionDef)]
-    rules = {item.name for item in functions if item.name.startswith(_RULE_PREFIXES)}
+    body = ast.parse(source).body
+    functions = [item for item in body if isinstance(item, ast.FunctionDef)]
+    imports = [item for item in body if isinstance(item, ast.ImportFrom)]
+    names = [item.name for item in functions]
+    names += [alias.name for item in imports for alias in item.names]
+    rules = {name for name in names if name.startswith(_RULE_PREFIXES)}
     for function in functions:
         for node in ast.walk(function):
             match node:
@@ -84,6 +91,9 @@ class _PlacingRewriter(FunctionRewriter):
 
 def _compile_with_places(source: str, schedule: Schedule) -> Program:
     vm.compiler.FILE_NAME = _FILE_PREFIX + compute_text_hash(source)
+    _own[vm.compiler.FILE_NAME] = {
+        item.name for item in ast.parse(source).body if isinstance(item, ast.FunctionDef)
+    }
     return _compile_source(source, schedule)
 
 
@@ -93,7 +103,7 @@ def _record(error: Revert, code: str) -> None:
     frame = sys._getframe(1)
     while frame is not None:
         name = frame.f_code.co_filename
-        if name.startswith(_FILE_PREFIX):
+        if frame.f_code.co_name in _own.get(name, ()):
             positions = list(frame.f_code.co_positions())
             line, _, column, _ = positions[frame.f_lasti // 2]
             if line is None or column is None:
@@ -115,6 +125,7 @@ def pytest_configure(config: pytest.Config) -> None:
         Revert.__init__ = _record
     changed = config.getoption("instead")
     if changed is not None:
+        tests.unit.vm.method_bench.INSTEAD[changed.stem] = changed
         tools.genesis_files.load_contracts = lambda: tuple(
             replace(item, source=changed.read_text()) if item.name == changed.stem else item
             for item in _load_contracts()

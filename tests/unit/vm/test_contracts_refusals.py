@@ -18,7 +18,7 @@ from tests.unit.vm.refusal_removal import remove, run
 from tests.unit.vm.refusal_sites import Site, compute_text_hash, find_sites
 
 ROOT = Path(__file__).parents[3]
-CONTRACTS = sorted((ROOT / "vm" / "contracts").glob("*.py"))
+CONTRACTS = sorted((ROOT / "vm" / "contracts").rglob("*.py"))
 TESTS = sorted(set(Path(__file__).parent.glob("test_contracts_*.py")) - {Path(__file__)})
 Places = dict[str, set[tuple[int, int]]]
 

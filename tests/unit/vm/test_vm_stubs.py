@@ -13,7 +13,7 @@ import pytest
 from vm.compiler import check_source
 
 ROOT = Path(__file__).parents[3]
-CONTRACTS = sorted((ROOT / "vm" / "contracts").glob("*.py"))
+CONTRACTS = sorted((ROOT / "vm" / "contracts").rglob("*.py"))
 PAGE = (ROOT / "docs" / "contracts.md").read_text()
 
 MISTAKES = """
@@ -60,7 +60,8 @@ def run_mypy(paths: list[Path], cache: Path) -> subprocess.CompletedProcess[str]
     """As an author runs it; the project's own settings leave contracts out."""
     command = [sys.executable, "-m", "mypy", "--config-file=", "--strict", "--no-warn-return-any"]
     command += ["--no-error-summary", "--cache-dir", str(cache), *map(str, paths)]
-    environment = os.environ | {"MYPYPATH": str(ROOT / "vm" / "stubs")}
+    command += ["--namespace-packages", "--explicit-package-bases"]
+    environment = os.environ | {"MYPYPATH": f"{ROOT}/vm/stubs:{ROOT}/vm/library"}
     return subprocess.run(
         command, cwd=cache, env=environment, capture_output=True, text=True, timeout=300,
         check=False,

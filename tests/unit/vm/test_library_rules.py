@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.vm.library_bench import WORDS, reverted, run
+from tests.unit.vm.library_bench import WORDS, get_bench, reverted, run
 from vm.inclusion import DIGESTS, load_module
 
 ROUNDINGS = ("down", "up", "half-even")
@@ -23,6 +23,13 @@ CALCULATORS = {
     "lib.uncertainty.v1", "lib.crediting.v1",
 }  # fmt: skip
 """Tested in test_calculators_*.py, each function and each refusal."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled() -> None:
+    """So that no example pays for the compiler."""
+    for module in WORDS:
+        get_bench(module)
 
 
 def round_exactly(value: Fraction, rounding: str) -> int:

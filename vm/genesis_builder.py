@@ -31,12 +31,25 @@ RETIREMENT: Final = "retirement"
 DEVICES: Final = "devices"
 FACTORS: Final = "factors"
 METHODOLOGY: Final = "methodology"
+PROJECTS: Final = "projects"
 
-CONTRACT_NAMES: Final = (GOVERNANCE, IDENTITY, UNITS, RETIREMENT, DEVICES, FACTORS, METHODOLOGY)
+CONTRACT_NAMES: Final = (
+    GOVERNANCE,
+    IDENTITY,
+    UNITS,
+    RETIREMENT,
+    DEVICES,
+    FACTORS,
+    METHODOLOGY,
+    PROJECTS,
+)
 """The carbon contracts, in the order in which genesis deploys them."""
 
 KEY_DELAY_SECONDS_DEFAULT: Final = 24 * 3600
 """Between a change of keys and the next move of units, on a real chain."""
+
+NOTICE_SECONDS_DEFAULT: Final = 30 * 24 * 3600
+"""A project stands this long in public notice, on a real chain."""
 
 VALID_FOREVER: Final = (1 << 53) - 1
 """``valid_until`` of an accreditation without end; JSON still holds it as a number."""
@@ -71,6 +84,7 @@ class Administration:
     threshold: int
     deployers: tuple[Address, ...] = ()
     key_delay_seconds: int = KEY_DELAY_SECONDS_DEFAULT
+    notice_seconds: int = NOTICE_SECONDS_DEFAULT
 
 
 def build_genesis(
@@ -128,6 +142,7 @@ def _build_connections(
         Call(GOVERNANCE, "bootstrap", first),
         Call(GOVERNANCE, "bootstrap_validators", (entries,)),
         Call(UNITS, "connect", (compute_contract_address(RETIREMENT),)),
+        Call(PROJECTS, "connect", (administration.notice_seconds,)),
     ]
 
 
@@ -179,7 +194,7 @@ class DevelopmentConsortium:
 
 
 def build_development_consortium(
-    extra_enterprises: int = 0, key_delay_seconds: int = 0
+    extra_enterprises: int = 0, key_delay_seconds: int = 0, notice_seconds: int = 0
 ) -> DevelopmentConsortium:
     """Return the parties of a local network: one of each role, a metering service, two custodians.
 
@@ -218,5 +233,7 @@ def build_development_consortium(
         for organisation, name, role, scopes in plan
     )
     regulator = keys["regulator"].public_key
-    administration = Administration((regulator,), 1, (regulator,), key_delay_seconds)
+    administration = Administration(
+        (regulator,), 1, (regulator,), key_delay_seconds, notice_seconds
+    )
     return DevelopmentConsortium(members, administration, keys)

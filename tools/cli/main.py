@@ -11,6 +11,7 @@ from tools.cli.chain_commands import consensus, peers, status
 from tools.cli.contract import contract
 from tools.cli.contract_life import LIFE_COMMANDS
 from tools.cli.doctor import doctor
+from tools.cli.factors import factors_group
 from tools.cli.home_commands import config, init, start
 from tools.cli.imports import import_group
 from tools.cli.key_commands import keys
@@ -82,6 +83,7 @@ for _command in (
     backup,
     config,
     import_group,
+    factors_group,
     doctor,
     bench,
     version,

@@ -32,6 +32,8 @@ DEVICES: Final = "devices"
 FACTORS: Final = "factors"
 METHODOLOGY: Final = "methodology"
 PROJECTS: Final = "projects"
+BUFFER: Final = "buffer"
+MRV: Final = "mrv"
 
 CONTRACT_NAMES: Final = (
     GOVERNANCE,
@@ -42,6 +44,7 @@ CONTRACT_NAMES: Final = (
     FACTORS,
     METHODOLOGY,
     PROJECTS,
+    BUFFER,
 )
 """The carbon contracts, in the order in which genesis deploys them."""
 
@@ -143,6 +146,8 @@ def _build_connections(
         Call(GOVERNANCE, "bootstrap_validators", (entries,)),
         Call(UNITS, "connect", (compute_contract_address(RETIREMENT),)),
         Call(PROJECTS, "connect", (administration.notice_seconds,)),
+        Call(UNITS, "connect_buffer", (compute_contract_address(BUFFER),)),
+        Call(BUFFER, "connect", (compute_contract_address(MRV),)),
     ]
 
 

@@ -272,6 +272,8 @@ def transition(project: str, target: str) -> None:
 
 
 def end(project: str, found: Project, status: str, organisation: str, reason: str) -> None:
+    """A project that owes for a reversal leaves only by being put out."""
+    require(status == "deregistered" or is_clear(project), "reversal-open")
     change(project, replace(found, ended_at=ctx.time), status, organisation, reason)
 
 
@@ -325,6 +327,10 @@ def require_accredited(organisation: str, scope: str) -> None:
 
 
 # --- checks -----------------------------------------------------------------------------------
+
+
+def is_clear(project: str) -> bool:
+    return call("buffer", "count_open", project) == 0
 
 
 def get_found(project: str) -> Project:
@@ -398,6 +404,7 @@ def check_creditable(project: str, period_from: int, period_to: int) -> None:
     require(found.status == "registered", "project-not-registered")
     inside = found.crediting_from <= period_from and period_to <= found.crediting_to
     require(inside, "outside-crediting-period")
+    require(is_clear(project), "reversal-open")
 
 
 @view

@@ -197,6 +197,8 @@ class BufferReleased:
 authority = Var[Address]()
 retirement = Var[Address]()
 connected = Var[bool]()
+buffer = Var[Address]()
+buffer_connected = Var[bool]()
 
 reports = Map[str, Report]()
 batches = Map[str, Batch]()
@@ -224,6 +226,14 @@ def connect(retirement_contract: Address) -> None:
     require(not connected.get(), "already-connected")
     connected.set(True)
     retirement.set(retirement_contract)
+
+
+@export
+def connect_buffer(buffer_contract: Address) -> None:
+    require(ctx.sender == authority.get(), "not-authority")
+    require(not buffer_connected.get(), "already-connected")
+    buffer_connected.set(True)
+    buffer.set(buffer_contract)
 
 
 # --- verified and issued ----------------------------------------------------------------------
@@ -470,13 +480,18 @@ def unlock(batch: str, start: int, end: int) -> None:
 
 @export
 def release_buffer(batch: str, start: int, end: int, to: str, evidence_hash: bytes) -> None:
-    """Out of the buffer to an owner: a regulator's decision, or the origin registry's own."""
+    """Out of the buffer to an owner: a regulator's decision, or the origin registry's own.
+
+    What a project contributed to the pool leaves it by the rules of the contract buffer.
+    """
     check_bounds(start, end)
     require(len(evidence_hash) == 32, "bad-hash")
     found = get_found(batch)
-    caller = call("identity", "organisation_of", ctx.sender)
-    if found.origin == "" or caller != found.issuer:
-        require(call("identity", "has_role", caller, "regulator"), "not-permitted")
+    if ctx.sender != buffer.get():
+        caller = call("identity", "organisation_of", ctx.sender)
+        if found.origin == "" or caller != found.issuer:
+            require(call("identity", "has_role", caller, "regulator"), "not-permitted")
+        require(not call("buffer", "is_pooled", batch, start, end), "in-pool")
     require(to != found.issuer, "issuer-is-owner")
     require_not_verifier(require_owner(to), to, found.project)
     lot_end = find_lot(batch, start, end)
@@ -486,6 +501,18 @@ def release_buffer(batch: str, start: int, end: int, to: str, evidence_hash: byt
     move_balance(batch, BUFFER, to, end - start)
     add_totals(batch, Totals(0, 0, 0, end - start, 0, 0), 0)
     emit(BufferReleased(batch, start, end, to, evidence_hash))
+
+
+@export
+def cancel_buffer(batch: str, start: int, end: int) -> None:
+    """For the contract buffer alone, which checked the range: for what was lost."""
+    require(ctx.sender == buffer.get(), "not-the-pool")
+    lot_end = find_lot(batch, start, end)
+    lot = lots[batch, lot_end]
+    require(lot.status == "buffer", "not-buffer")
+    take_balance(batch, BUFFER, end - start)
+    carve(batch, lot, lot_end, start, end, BUFFER, "cancelled", "cancel")
+    add_totals(batch, Totals(0, 0, 0, 0, 0, end - start), 0)
 
 
 @export

@@ -69,8 +69,8 @@ model: venv      ## The view change searched exhaustively: 4 validators, 1 liar,
 	$(BIN)/python -m tests.model $(ARGS)
 
 .PHONY: nightly-simulate
-nightly-simulate: venv   ## 100,000 seeds over all profiles; NIGHTLY_SEEDS=A..B for others
-	$(BIN)/python -m tools.simulator --profile every --seeds $(or $(NIGHTLY_SEEDS),1..100000) $(ARGS)
+nightly-simulate: venv   ## 100,000 seeds over all profiles, compiled; NIGHTLY_SEEDS=A..B for others
+	$(BIN)/python -m tools.simulator.compiled --profile every --seeds $(or $(NIGHTLY_SEEDS),1..100000) $(ARGS)
 
 .PHONY: contract-rules
 contract-rules: venv  ## Each rule taken out of the shipped contracts, one at a time: does a test notice? ARGS=units

@@ -23,13 +23,16 @@ from tools.chaos.watch import Moment, Seen, Watch
 from tools.cli.situation import ask, read_situation
 from tools.cli.why import explain
 from tools.client.errors import ClientError
-from tools.localnet.network import Localnet, LocalnetError
+from tools.localnet.network import Localnet
 
 SENDERS = ("enterprise-a", "enterprise-b", "bank", "verifier", "registry", "project-owner")
 WINDOW_BLOCKS = 100_000
 """Everything is signed before it is sent: a long run must not outlive its signatures."""
 EPOCH_BLOCKS = 200
 """A run of some minutes crosses the end of several epochs."""
+BLOCK_BY_BLOCK = {"CARBONODE_SNAPSHOTS_JOIN": "false"}
+"""Who lost its data executes every block again, however far behind: in the end each node must
+serve all of them, and each home is audited from the genesis."""
 ASK_WHY_S = 3.0
 """When the chain stood still for so long, every node is asked why."""
 GO_ON_MAX_S = 60.0
@@ -194,8 +197,9 @@ async def run_chaos(
     started_s = time.monotonic()
     async with ProxyMesh(options.validators) as mesh:
         net = Localnet(
-            directory, validators=options.validators, params=params, fresh=True, reach=mesh.reach
-        )
+            directory, validators=options.validators, params=params, fresh=True, reach=mesh.reach,
+            environment=BLOCK_BY_BLOCK,
+        )  # fmt: skip
         try:
             async with net:
                 await _run_in(net, mesh, disk, result, say, schedule)
@@ -244,10 +248,10 @@ async def _check(net: Localnet, result: Result, say: Say) -> None:
     say("healed; waiting until all are at one height")
     try:
         result.height = await net.wait_ready(SETTLE_S)
+        chains = await read_chains(net, result.height)
     except CarbonodeError as error:
-        result.breaches.append(f"not all came back to one height: {error}")
-        raise LocalnetError("the network did not settle", breaches=result.breaches) from error
-    chains = await read_chains(net, result.height)
+        result.breaches.append(f"not all came back with all blocks: {error}")
+        return
     result.breaches += find_breaches(result.book, chains)
     result.in_chain = len(chains[0].places)
 

@@ -30,12 +30,12 @@ class Registry:
     """Makes keys and checks signatures of one simulated chain."""
 
     def __init__(self, *, real: bool) -> None:
-        self._real = real
+        self._is_real = real
         self._secrets: dict[bytes, bytes] = {}
 
     def make_key(self, seed: bytes) -> HashKey | PrivateKey:
         """Return a key; ``seed`` has 32 bytes."""
-        if self._real:
+        if self._is_real:
             return PrivateKey.from_seed(seed)
         secret = hashlib.blake2b(seed, person=b"secret").digest()
         public_key = Address(hashlib.blake2b(seed, digest_size=32, person=b"public").digest())
@@ -44,7 +44,7 @@ class Registry:
 
     def check(self, public_key: bytes, message: bytes, signature: bytes) -> bool:
         """Whether the owner of ``public_key`` signed ``message``."""
-        if self._real:
+        if self._is_real:
             return verify(public_key, message, signature)
         secret = self._secrets.get(public_key)
         if secret is None:

@@ -20,6 +20,7 @@ from tools.simulator.world import Result, run_seed
 
 EVERY = "every"
 CHUNK_SEEDS = 50
+COLLECT_SEEDS = 5
 WEIGHTS = {4: 68, 5: 8, 6: 8, 7: 10, 8: 2, 9: 2, 10: 2}
 """How often each number of validators occurs: a seed of ten costs six of four."""
 
@@ -78,9 +79,12 @@ def run_chunk(task: tuple[range, Order]) -> Chunk:
     chunk.lines = Lines() if order.lines else None
     if chunk.lines is not None:
         chunk.lines.start()
-    # Worlds are circles of some megabytes: collecting them once a seed beats looking often.
+    # Worlds are circles of some megabytes: collecting them every few seeds, with all that was
+    # there before set aside, beats looking often.
     was_enabled = gc.isenabled()
     gc.disable()
+    gc.collect()
+    gc.freeze()
     try:
         for seed in seeds:
             result = run_one(seed, order, chunk.coverage)
@@ -88,8 +92,10 @@ def run_chunk(task: tuple[range, Order]) -> Chunk:
             chunk.healed_for_ms.append(result.healed_for_ms)
             if result.violation:
                 chunk.failed.append(result)
-            gc.collect()
+            if seed % COLLECT_SEEDS == 0:
+                gc.collect()
     finally:
+        gc.unfreeze()
         if was_enabled:
             gc.enable()
         if chunk.lines is not None:

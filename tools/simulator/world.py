@@ -287,8 +287,8 @@ class World:
             self._check_end()
         except ViolationError as error:
             violation = str(error)
-        except Exception as error:  # of the code under test: whatever it is, it is a bug
-            violation = f"raised {type(error).__name__} ({error})"
+        except Exception as bug:  # of the code under test, whatever it is
+            violation = f"raised {type(bug).__name__} ({bug})"
         height = max(self.checker.final, default=0)
         healed = self.now - START_MS - self.plan.heal_at_ms
         return Result(

@@ -112,3 +112,49 @@ def draw_gas(document: Mapping[str, Any], path: Path) -> None:
     figure.tight_layout()
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
+
+
+def draw_state_tree(document: Mapping[str, Any], path: Path) -> None:
+    """Draw bench/statetree.py: cost per updated key by size, and what the state weighs."""
+    rows = document["results"]
+    figure, (left, middle, right) = pyplot.subplots(1, 3, figsize=(14, 4.5))
+    for levels in sorted({row["levels"] for row in rows}):
+        own = [row for row in rows if row["levels"] == levels]
+        keys = [row["keys"] for row in own]
+        label = f"{levels} levels"
+        ratios = [row["computePerVerification"] for row in own]
+        left.errorbar(
+            keys,
+            ratios,
+            yerr=[
+                [row["computePerVerification"] - row["computePerVerificationLow"] for row in own],
+                [row["computePerVerificationHigh"] - row["computePerVerification"] for row in own],
+            ],
+            marker="o",
+            capsize=3,
+            label=label,
+        )
+        middle.plot(keys, [row["proofBytes"] / 1024 for row in own], marker="o", label=label)
+        right.plot(keys, [row["databaseMiB"] for row in own], marker="o", label=f"disk, {label}")
+        memory = [row["memoryMiB"] for row in own]
+        right.plot(keys, memory, marker="s", ls="--", label=f"memory, {label}")
+    for keys_text, bar in document["bars"].items():
+        left.hlines(bar, int(keys_text) / 1.6, int(keys_text) * 1.6, color="tab:red")
+    left.set_ylabel("cost of one updated key / one Ed25519 verification")
+    left.set_ylim(bottom=0)
+    middle.set_ylabel("proof, KiB (median)")
+    middle.set_ylim(bottom=0)
+    right.set_ylabel("MiB")
+    right.set_yscale("log")
+    for axes in (left, middle, right):
+        axes.set_xscale("log")
+        axes.set_xlabel("keys in the state")
+        axes.grid(visible=True, which="both", alpha=0.3)
+        axes.legend(fontsize=8)
+    figure.suptitle(
+        f"State tree, updates spread evenly; red: the bars; {document['commit']['id'][:12]}",
+        fontsize=10,
+    )
+    figure.tight_layout()
+    figure.savefig(path)
+    pyplot.close(figure)

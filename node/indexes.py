@@ -2,8 +2,9 @@
 
 Indexes hold nothing that the chain does not: when LevelDB finds damage in them, at the
 start or at a read, the folder is named in the log, removed, and filled again from the
-blocks by the indexer. The chain's own folder is never touched here. Called on threads.
-Source: docs/operations.md, "The home folder".
+blocks by the indexer; one of another layout likewise. A rebuild that the operator asks
+for goes on beside the tables that answer. The chain's own folder is never touched here.
+Called on threads. Source: docs/operations.md, "The home folder".
 """
 
 from __future__ import annotations
@@ -11,19 +12,19 @@ from __future__ import annotations
 import logging
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from node.indexseed import make_seed
 from node.logs import log_event
 from node.metrics import Metrics
-from primitives.block import Block
-from primitives.hashing import Hash
-from primitives.transaction import ReceivedTransaction, Transaction
+from storage.chain import ChainStore
 from storage.engine import KeyValueStore
-from storage.errors import DatabaseCorruptedError, make_io_error
-from storage.indexes import IndexStore
+from storage.errors import DatabaseCorruptedError, StorageError, make_io_error
+from storage.indexes import Indexed, IndexStore, IndexTables, IndexView, read_block
 
 REBUILDS_MAX = 3
 """In one run; a disk that damages them again and again is the operator's to replace."""
@@ -38,58 +39,119 @@ class Indexes:
     def __init__(
         self,
         folder: Path,
-        chain_id: Hash,
+        chain: ChainStore,
         metrics: Metrics,
         open_store: Callable[[Path], KeyValueStore | Path] = lambda folder: folder,
     ) -> None:
         """Open the indexes. Raises storage errors other than damage."""
         self._folder = folder
         self._open_store = open_store
-        self._chain_id = chain_id
+        self._chain = chain
         self._metrics = metrics
         self._changed = threading.Condition()
+        self._writing = threading.Lock()
+        """Indexing and pruning are two threads'."""
         self._users = 0
         self._is_renewing = False
+        self._is_rebuild_wanted = False
         self._rebuilds = 0
         try:
-            self._store = IndexStore.open(open_store(folder), chain_id)
+            self._store = self._open()
         except DatabaseCorruptedError as error:
             self._store = self._make_anew(error)
+        except StorageError as error:
+            if error.code != "schema-version":
+                raise
+            self._store = self._empty("the indexes have another layout", error)
 
     @property
     def index_height(self) -> int:
         """The last height that queries know; falls to 0 when they are made anew."""
         return self._store.index_height
 
-    def apply(
-        self,
-        height: int,
-        block: Block,
-        receipts: Sequence[bytes],
-        events: Sequence[bytes],
-        transactions: Sequence[Transaction | ReceivedTransaction],
-    ) -> None:
-        """Index one block if it is the next one, else do nothing: look again.
+    @property
+    def is_rebuilding(self) -> bool:
+        """Whether tables are built beside those that answer, or are about to be."""
+        return self._is_rebuild_wanted or self._store.building is not None
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether ``advance`` has something to do."""
+        tip = self._chain.tip
+        return tip is not None and (self.index_height < tip.height or self.is_rebuilding)
+
+    def rebuild(self) -> bool:
+        """Build the tables again beside those that answer; False when that goes on already."""
+        if self.is_rebuilding:
+            return False
+        self._is_rebuild_wanted = True
+        return True
+
+    def advance(self, read: Callable[[int], Indexed | None]) -> None:
+        """Index one block that is missing, in each generation that is being written.
 
         Raises storage errors; damage only after REBUILDS_MAX times.
         """
+        with self._repairing(), self._writing, self._using() as store:
+            if self._is_rebuild_wanted:
+                with self._chain.view() as view:
+                    store.begin_rebuild(make_seed(view))
+                self._is_rebuild_wanted = False
+            self._advance(store.current, read)
+            building = store.building
+            if building is not None:
+                self._advance(building, read)
+                if building.height >= store.current.height:
+                    store.finish_rebuild()
+                    log_event(_log, logging.INFO, "the indexes are rebuilt", height=building.height)
+
+    def _advance(self, tables: IndexTables, read: Callable[[int], Indexed | None]) -> None:
+        if not tables.is_seeded:
+            with self._chain.view() as view:
+                tables.seed(make_seed(view))
+        tip, height = self._chain.tip, tables.height + 1
+        if tip is None or height > tip.height:
+            return
+        if height < self._chain.lowest:
+            # Joined by snapshot, or pruned while the indexes were made anew.
+            tables.skip_to(self._chain.lowest - 1)
+            return
+        block = read(height)
+        if block is None:
+            raise StorageError("the chain has no such block", code="no-block", height=height)
+        tables.apply(block)
+
+    def tidy(self) -> None:
+        """Remove what a rebuild that was broken off has left."""
+        with self._repairing(), self._writing, self._using() as store:
+            store.remove_leftovers()
+
+    def prune_below(self, lowest: int, pace: Callable[[], None]) -> None:
+        """Forget the blocks below ``lowest``, which are still in the chain."""
+        for height in range(self._store.current.lowest, lowest):
+            block = read_block(self._chain, height)
+            with self._repairing(), self._writing, self._using() as store:
+                for tables in (store.current, store.building):
+                    if tables is not None and block is not None:
+                        tables.prune(block)
+                    elif tables is not None:
+                        tables.prune_to(height + 1)
+            pace()
+
+    def compact(self) -> None:
+        """Give the space of pruned rows back."""
+        with self._repairing(), self._using() as store:
+            store.current.compact()
+
+    def search(self, query: Callable[[IndexView], _T]) -> _T:
+        """Return what a query finds, in a moment that reaches the tip unless the indexes are
+        far behind. Damage that it meets is raised, and repaired."""
+        tip = self._chain.tip
         try:
             with self._using() as store:
-                if height == store.index_height + 1:
-                    store.apply(height, block, receipts, events, transactions)
-        except DatabaseCorruptedError as error:
-            self._renew(store, error)
-
-    def skip_to(self, height: int) -> None:
-        """Go on after ``height``: the blocks up to it are not here."""
-        with self._using() as store:
-            store.skip_to(height)
-
-    def search(self, query: Callable[[IndexStore], _T]) -> _T:
-        """Return what a query finds. Damage that it meets is raised, and repaired."""
-        try:
-            with self._using() as store:
-                return query(store)
+                read = partial(read_block, self._chain)
+                with store.view(read, 0 if tip is None else tip.height) as view:
+                    return query(view)
         except DatabaseCorruptedError as error:
             self._renew(store, error)
             raise
@@ -112,6 +174,15 @@ class Indexes:
                 self._users -= 1
                 self._changed.notify_all()
 
+    @contextmanager
+    def _repairing(self) -> Iterator[None]:
+        """Damage that a writer meets is repaired, and the work begins again later."""
+        damaged = self._store
+        try:
+            yield
+        except DatabaseCorruptedError as error:
+            self._renew(damaged, error)
+
     def _renew(self, damaged: IndexStore, error: DatabaseCorruptedError) -> None:
         """Replace the store, once for all who met the damage. Raises when it cannot."""
         with self._changed:
@@ -133,13 +204,12 @@ class Indexes:
             raise error
         self._rebuilds += 1
         self._metrics.index_rebuilds.inc()
-        log_event(
-            _log,
-            logging.ERROR,
-            "the indexes are damaged; they are removed and built again from the blocks",
-            folder=self._folder,
-            detail=error,
+        return self._empty(
+            "the indexes are damaged; they are removed and built again from the blocks", error
         )
+
+    def _empty(self, why: str, error: StorageError) -> IndexStore:
+        log_event(_log, logging.ERROR, why, folder=self._folder, detail=error)
         try:
             # What is in it, not itself: it may be a mount point.
             for item in self._folder.iterdir():
@@ -149,4 +219,7 @@ class Indexes:
                     item.unlink()
         except OSError as failure:
             raise make_io_error(self._folder, failure) from failure
-        return IndexStore.open(self._open_store(self._folder), self._chain_id)
+        return self._open()
+
+    def _open(self) -> IndexStore:
+        return IndexStore.open(self._open_store(self._folder), self._chain.chain_id)

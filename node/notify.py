@@ -98,6 +98,10 @@ class Notifier:
                 for waiter in self._waiting.pop(transaction_id, ()):
                     waiter.expired.add(transaction_id)
                     self._settle(waiter, transaction_id)
+        self.wake()
+
+    def wake(self) -> None:
+        """Let everyone who waits for the tip look again."""
         self._tip_moved.set()
         self._tip_moved = asyncio.Event()
 

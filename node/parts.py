@@ -148,7 +148,7 @@ def _open_stores(
     cache = host.open_code_cache(data / CODE_FOLDER, key.seed)
     machine = host.make_machine(genesis.params.vm_version, LinkOptions(cache=cache))
     apply_genesis(chain, machine, genesis)
-    index = Indexes(data / INDEX_FOLDER, chain_id, metrics, host.open_store)
+    index = Indexes(data / INDEX_FOLDER, chain, metrics, host.open_store)
     stack.callback(index.close)
     state = CommittedState.open(chain, journal)
     stack.callback(state.close)

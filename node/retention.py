@@ -32,12 +32,20 @@ HOUR_MS = 3_600_000
 _log = logging.getLogger("carbonode.retention")
 
 
-class Indexed(Protocol):
-    """How far the indexes are: they are built from blocks."""
+class BlockIndexes(Protocol):
+    """The indexes, which are built from blocks and go with them."""
 
     @property
     def index_height(self) -> int:
         """The last height that is indexed."""
+        ...
+
+    def prune_below(self, lowest: int, pace: Callable[[], None]) -> None:
+        """Forget blocks that are still in the chain."""
+        ...
+
+    def compact(self) -> None:
+        """Give the space back."""
         ...
 
 
@@ -45,7 +53,7 @@ class Indexed(Protocol):
 class Kept:
     """What holds blocks back besides the settings."""
 
-    index: Indexed
+    index: BlockIndexes
     snapshots: SnapshotFolder
 
 
@@ -90,6 +98,8 @@ class Retention:
             lowest = self.compute_lowest()
             if lowest <= self._chain.lowest:
                 return
+            # First: their keys are found again from the blocks.
+            self._kept.index.prune_below(lowest, self._pacer)
             pruned = prune_below(
                 self._chain, lowest, self._genesis.params.epoch_blocks, self._pacer
             )
@@ -97,6 +107,7 @@ class Retention:
             if self._should_compact():
                 self._deleted_bytes = 0
                 compact_pruned(self._chain, self._pacer)
+                self._kept.index.compact()
         except SnapshotStopped:
             return
         except CarbonodeError as error:

@@ -81,14 +81,16 @@ class Tip:
         )
 
 
-def claim_store(store: KeyValueStore, folder: str, chain_id: Hash) -> None:
+def claim_store(
+    store: KeyValueStore, folder: str, chain_id: Hash, schema_version: int = schema.SCHEMA_VERSION
+) -> None:
     """Mark an empty store as this chain's, or check that it is.
 
     Raises WrongChainError, DatabaseCorruptedError (rows, but no mark), or StorageError
     'schema-version'.
     """
     found = store.get(schema.META_CHAIN_ID)
-    version = schema.SCHEMA_VERSION.to_bytes(4, "big")
+    version = schema_version.to_bytes(4, "big")
     if found is None:
         if store.scan(b"", None, 1):
             raise make_corrupted_error(folder, "the store has rows but names no chain")
@@ -109,7 +111,7 @@ def claim_store(store: KeyValueStore, folder: str, chain_id: Hash) -> None:
             code="schema-version",
             folder=folder,
             stored=None if stored_version is None else stored_version.hex(),
-            expected=schema.SCHEMA_VERSION,
+            expected=schema_version,
         )
 
 

@@ -1,100 +1,93 @@
-"""Look-up tables beside the chain: transactions by sender and by contract, events.
+"""Look-up tables beside the chain: transactions, events, lots by owner, moves of lots.
 
 They live in a store of their own and can be rebuilt from the chain at will, so their
-writes are not synced: after a crash they go on from the height they hold. Never asked
-by consensus or execution.
+writes are not synced: after a crash they go on from the height they hold. A rebuild is a
+second generation of the tables in the same store: the first one answers meanwhile, and
+one write puts the second in its place. Never asked by consensus or execution.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Final
 
-from primitives import limits
-from primitives.block import EVENT, RECEIPT, Block
-from primitives.codec import Bytes, Struct, Text
-from primitives.errors import CodecError
-from primitives.hashing import Address, Hash, TransactionId
+from primitives.block import Block
+from primitives.hashing import Hash
 from primitives.transaction import ReceivedTransaction, Transaction, decode_transaction
 from storage.chain import ChainStore
 from storage.chaintip import claim_store
 from storage.closing import Closing
-from storage.engine import KeyValueStore, Row
-from storage.errors import CursorError, StorageError, make_corrupted_error
-from storage.leveldb import LevelStore
-from storage.schema import (
-    INDEX_TABLES,
-    META_INDEX_HEIGHT,
-    decode_height,
-    decode_location,
-    encode_height,
-    encode_location,
-    make_name_part,
+from storage.engine import KeyValueStore, Snapshot
+from storage.indexqueries import (
+    PAGE_ITEMS_MAX,
+    EventEntry,
+    IndexQueries,
+    LotEntry,
+    Page,
+    StepEntry,
+    TransactionEntry,
 )
+from storage.indexrows import Indexed
+from storage.indextables import (
+    IndexTables,
+    Progress,
+    Seed,
+    compute_changes,
+    read_block,
+    read_height,
+)
+from storage.layer import Layer
+from storage.leveldb import LevelStore
+from storage.prefixed import PrefixedReader, PrefixedStore
+from storage.schema import (
+    INDEX_SCHEMA_VERSION,
+    INDEX_TABLES,
+    META_INDEX_GENERATION,
+    META_INDEX_HEIGHT,
+    META_INDEX_LOWEST,
+    META_INDEX_SEED,
+)
+
+__all__ = [
+    "PAGE_ITEMS_MAX", "EventEntry", "IndexQueries", "IndexStore", "IndexTables", "IndexView",
+    "Indexed", "LotEntry", "Page", "Seed", "StepEntry", "TransactionEntry", "read_block",
+]  # fmt: skip
 
 CACHE_BYTES_DEFAULT = 16 * 1024 * 1024
-PAGE_ITEMS_MAX = 1_000
-"""Rows of one page; the RPC's own limit may be lower."""
+LAG_BLOCKS_MAX = 16
+"""So many blocks that are not indexed yet are read for one look-up: 0.2 s when full."""
 
-_PLACE_BYTES = 12
-_CLEAR_ROWS = 10_000
-
-T = TypeVar("T")
+_GENERATIONS: Final = (b"0", b"1")
 
 
-@dataclass(frozen=True, slots=True)
-class TransactionEntry:
-    """A transaction's place in the chain and its outcome (STATUS_* and code)."""
+class IndexView(IndexQueries, Closing):
+    """A moment of the indexes, up to ``height``. Close it soon."""
 
-    height: int
-    index: int
-    id: TransactionId
-    status: str
-    code: str
+    def __init__(
+        self, snapshot: Snapshot, reader: Layer | PrefixedReader, folder: str, heights: range
+    ) -> None:
+        super().__init__(reader, folder)
+        self._snapshot = snapshot
+        self.lowest, self.height = heights.start, heights.stop - 1
 
-
-@dataclass(frozen=True, slots=True)
-class EventEntry:
-    """An event's place; ``index`` is its number in the block's events, ``event`` its bytes."""
-
-    height: int
-    index: int
-    event: bytes
+    def close(self) -> None:
+        """Release the moment. Closing twice is harmless."""
+        self._snapshot.close()
 
 
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
-    """Some items, and the cursor after them; None when there are no more now."""
+class IndexStore(IndexQueries, Closing):
+    """The indexes of one chain. One owner writes; anyone queries."""
 
-    items: tuple[T, ...]
-    next_cursor: bytes | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    id: TransactionId
-    status: str
-    code: str
-
-
-_OUTCOME = Struct(
-    _Outcome,
-    256,
-    id=Bytes(limits.HASH_BYTES),
-    status=Text(16),
-    code=Text(limits.CODE_CHARACTERS_MAX),
-)
-
-
-class IndexStore(Closing):
-    """The indexes of one chain. One owner applies; anyone queries."""
-
-    def __init__(self, store: KeyValueStore, folder: str, height: int) -> None:
+    def __init__(self, store: KeyValueStore, folder: str, generation: bytes) -> None:
+        self.current = IndexTables(PrefixedStore(store, generation))
+        super().__init__(self.current.store, folder)
         self._store = store
-        self._folder = folder
-        self._height = height
+        self._generation = generation
+        other = IndexTables(PrefixedStore(store, _get_other(generation)))
+        self.building: IndexTables | None = other if other.is_seeded else None
+        """The tables that take the place of the current ones when they are as far."""
+        self._tail: tuple[int, int, bytes, Layer] | None = None
 
     @classmethod
     def open(
@@ -106,7 +99,8 @@ class IndexStore(Closing):
     ) -> IndexStore:
         """Return the indexes in a folder (made if absent) or in an open store.
 
-        Raises what ``ChainStore.open`` raises; a damaged index may simply be removed.
+        Raises what ``ChainStore.open`` raises; a damaged index, or one of another layout,
+        may simply be removed.
         """
         if isinstance(target, Path):
             store: KeyValueStore = LevelStore.open(target, cache_bytes=cache_bytes)
@@ -114,23 +108,62 @@ class IndexStore(Closing):
         else:
             store, folder = target, "memory"
         try:
-            claim_store(store, folder, chain_id)
-            data = store.get(META_INDEX_HEIGHT)
+            claim_store(store, folder, chain_id, INDEX_SCHEMA_VERSION)
+            generation = store.get(META_INDEX_GENERATION) or _GENERATIONS[0]
+            return cls(store, folder, generation)
         except BaseException:
             store.close()
             raise
-        return cls(store, folder, 0 if data is None else decode_height(data))
 
     @property
     def index_height(self) -> int:
         """The last height that queries know; 0 before the first block."""
-        return self._height
+        return self.current.height
+
+    def view(self, read: Callable[[int], Indexed | None], tip: int) -> IndexView:
+        """Return the present moment; the few blocks up to ``tip`` that are not indexed yet
+        are taken from ``read``, so that a look-up right after a commit finds them."""
+        snapshot = self._store.snapshot()
+        try:
+            # From the snapshot itself: the writer goes on meanwhile.
+            generation = snapshot.get(META_INDEX_GENERATION) or _GENERATIONS[0]
+            base = PrefixedReader(snapshot, generation)
+            height = read_height(base, META_INDEX_HEIGHT, 0)
+            lowest = read_height(base, META_INDEX_LOWEST, 1)
+            if not height < tip <= height + LAG_BLOCKS_MAX:
+                return IndexView(snapshot, base, self._folder, range(lowest, height + 1))
+            tail, reached = self._read_tail(base, generation, range(height + 1, tip + 1), read)
+            over = Layer(base, tail.changes)
+            return IndexView(snapshot, over, self._folder, range(lowest, reached + 1))
+        except BaseException:
+            snapshot.close()
+            raise
+
+    def _read_tail(
+        self,
+        base: PrefixedReader,
+        generation: bytes,
+        heights: range,
+        read: Callable[[int], Indexed | None],
+    ) -> tuple[Layer, int]:
+        """Return the changes of some blocks, and the height that they reach."""
+        known = self._tail
+        if known is not None and known[:3] == (heights.start, heights.stop, generation):
+            return known[3], heights.stop - 1
+        seed_height = read_height(base, META_INDEX_SEED, 0)
+        tail = Layer(base)
+        for height in heights:
+            block = read(height)
+            if block is None:
+                return tail, height - 1
+            for key, value in compute_changes(tail, block, seed_height).items():
+                tail.put(key, value)
+        self._tail = (heights.start, heights.stop, generation, tail)
+        return tail, heights.stop - 1
 
     def skip_to(self, height: int) -> None:
         """Go on after ``height``, which is above ours: the blocks up to it are not here."""
-        if height > self._height:
-            self._store.write({META_INDEX_HEIGHT: encode_height(height)}, sync=False)
-            self._height = height
+        self.current.skip_to(height)
 
     def apply(
         self,
@@ -145,149 +178,53 @@ class IndexStore(Closing):
         ``transactions`` are the block's when someone has decoded them already. Raises
         StorageError 'index-gap' when a height before is missing.
         """
-        if height <= self._height:
-            return
-        if height != self._height + 1:
-            raise StorageError(
-                "an earlier block is not indexed yet",
-                code="index-gap",
-                index_height=self._height,
-                offered=height,
-            )
         if transactions is None:
             transactions = [decode_transaction(encoded) for encoded in block.transactions]
-        rows: dict[bytes, bytes] = {META_INDEX_HEIGHT: encode_height(height)}
-        for index, (transaction, receipt) in enumerate(zip(transactions, receipts, strict=True)):
-            _add_transaction(rows, encode_location(height, index), transaction, receipt)
-        for index, event in enumerate(events):
-            _add_event(rows, encode_location(height, index), event)
-        self._store.write(rows, sync=False)
-        self._height = height
+        self.current.apply(Indexed.of(height, transactions, receipts, events))
 
-    def catch_up(
-        self, chain: ChainStore, progress: Callable[[int, int], None] | None = None
-    ) -> None:
+    def catch_up(self, chain: ChainStore, progress: Progress | None = None) -> None:
         """Index every committed block that is missing; ``progress`` gets (height, tip)."""
-        tip = chain.tip
-        last = 0 if tip is None else tip.height
-        for height in range(self._height + 1, last + 1):
-            block = chain.get_block(height)
-            if block is None:
-                raise StorageError("the chain has no such block", code="no-block", height=height)
-            self.apply(height, block, chain.get_receipts(height), chain.get_events(height))
-            if progress is not None:
-                progress(height, last)
+        self.current.catch_up(chain, progress)
 
-    def rebuild(
-        self, chain: ChainStore, progress: Callable[[int, int], None] | None = None
-    ) -> None:
-        """Forget everything and index the whole chain again."""
-        # The height goes first: a crash on the way leaves an index that starts over.
-        self._store.write({}, [META_INDEX_HEIGHT], sync=True)
-        self._height = 0
-        for table in INDEX_TABLES:
-            if table.name != "meta":
-                self._clear(table.prefix)
-        self.catch_up(chain, progress)
+    def begin_rebuild(self, seed: Seed) -> IndexTables:
+        """Return the empty tables of the next generation, with the lots of ``seed``."""
+        other = IndexTables(PrefixedStore(self._store, _get_other(self._generation)))
+        other.clear()
+        other.seed(seed)
+        self.building = other
+        return other
 
-    def find_by_sender(
-        self, sender: Address, cursor: bytes | None, limit: int, *, newest_first: bool = True
-    ) -> Page[TransactionEntry]:
-        """Return transactions of an account. Raises CursorError for a foreign cursor."""
-        return self._find_transactions(b"a" + sender, cursor, limit, newest_first)
+    def finish_rebuild(self) -> None:
+        """Let the tables that were built answer, and remove the others."""
+        built = self.building
+        assert built is not None  # the caller's order of calls
+        generation = _get_other(self._generation)
+        self._store.write({META_INDEX_GENERATION: generation}, sync=True)
+        old, self.current, self.building = self.current, built, None
+        self._reader, self._generation = built.store, generation
+        old.clear()
 
-    def find_by_contract(
-        self, contract: str, cursor: bytes | None, limit: int, *, newest_first: bool = True
-    ) -> Page[TransactionEntry]:
-        """Return transactions with at least one call to a contract, whatever its outcome."""
-        prefix = b"c" + make_name_part(contract)
-        return self._find_transactions(prefix, cursor, limit, newest_first)
+    def remove_leftovers(self) -> None:
+        """Clear the other generation unless it is being built: a crash may have left rows."""
+        if self.building is None:
+            IndexTables(PrefixedStore(self._store, _get_other(self._generation))).clear()
 
-    def find_events(
-        self,
-        contract: str,
-        name: str | None,
-        cursor: bytes | None,
-        limit: int,
-        *,
-        newest_first: bool = False,
-    ) -> Page[EventEntry]:
-        """Return events of a contract, of one ``name`` or of all."""
-        owner = b"e" + make_name_part(contract)
-        if name is None:
-            rows, following = self._scan_page(owner, cursor, limit, newest_first)
-        else:
-            prefix = b"n" + make_name_part(contract) + make_name_part(name)
-            names, following = self._scan_page(prefix, cursor, limit, newest_first)
-            rows = [(key, self._get_row(owner + key[-_PLACE_BYTES:])) for key, _ in names]
-        items = tuple(
-            EventEntry(*decode_location(key[-_PLACE_BYTES:]), event) for key, event in rows
-        )
-        return Page(items, following)
+    def rebuild(self, chain: ChainStore, seed: Seed, progress: Progress | None = None) -> None:
+        """Index the whole chain again, and then let that answer."""
+        tables = self.begin_rebuild(seed)
+        tables.skip_to(chain.lowest - 1)
+        tables.catch_up(chain, progress)
+        self.finish_rebuild()
 
     def compute_sizes(self) -> dict[str, int]:
         """Return the approximate bytes on disk of each table, by name."""
-        return {table.name: self._store.compute_size(table.prefix) for table in INDEX_TABLES}
+        compute = self.current.store.compute_size
+        return {table.name: compute(table.prefix) for table in INDEX_TABLES}
 
     def close(self) -> None:
         """Close the store. Closing twice is harmless."""
         self._store.close()
 
-    def _find_transactions(
-        self, prefix: bytes, cursor: bytes | None, limit: int, newest_first: bool
-    ) -> Page[TransactionEntry]:
-        rows, following = self._scan_page(prefix, cursor, limit, newest_first)
-        items = tuple(self._decode_entry(key, value) for key, value in rows)
-        return Page(items, following)
 
-    def _decode_entry(self, key: bytes, value: bytes) -> TransactionEntry:
-        height, index = decode_location(key[-_PLACE_BYTES:])
-        try:
-            outcome = _OUTCOME.decode(value)
-        except CodecError as error:
-            raise make_corrupted_error(self._folder, f"a row does not decode: {error}") from None
-        return TransactionEntry(height, index, outcome.id, outcome.status, outcome.code)
-
-    def _scan_page(
-        self, prefix: bytes, cursor: bytes | None, limit: int, newest_first: bool
-    ) -> tuple[list[Row], bytes | None]:
-        """Return a page's rows and the cursor after it (the place of its last row)."""
-        if cursor is not None and len(cursor) != _PLACE_BYTES:
-            raise CursorError("not a cursor of ours", cursor=cursor.hex()[:80])
-        count = max(1, min(limit, PAGE_ITEMS_MAX))
-        after = None if cursor is None else prefix + cursor
-        # One row more says whether another page follows.
-        rows = self._store.scan(prefix, after, count + 1, newest_first)
-        if len(rows) <= count:
-            return rows, None
-        return rows[:count], rows[count - 1][0][-_PLACE_BYTES:]
-
-    def _get_row(self, key: bytes) -> bytes:
-        value = self._store.get(key)
-        if value is None:
-            raise make_corrupted_error(self._folder, f"no row for {key.hex()}")
-        return value
-
-    def _clear(self, prefix: bytes) -> None:
-        while rows := self._store.scan(prefix, None, _CLEAR_ROWS):
-            self._store.write({}, [key for key, _ in rows], sync=False)
-
-
-def _add_transaction(
-    rows: dict[bytes, bytes],
-    place: bytes,
-    transaction: Transaction | ReceivedTransaction,
-    encoded_receipt: bytes,
-) -> None:
-    receipt = RECEIPT.decode(encoded_receipt)
-    outcome = _OUTCOME.encode(_Outcome(transaction.id, receipt.status, receipt.code))
-    rows[b"a" + transaction.body.sender + place] = outcome
-    for name in {call.contract: None for call in transaction.body.calls}:
-        rows[b"c" + make_name_part(name) + place] = outcome
-
-
-def _add_event(rows: dict[bytes, bytes], place: bytes, encoded: bytes) -> None:
-    event = EVENT.decode(encoded)
-    contract = make_name_part(event.contract)
-    rows[b"e" + contract + place] = encoded
-    rows[b"n" + contract + make_name_part(event.name) + place] = b""
+def _get_other(generation: bytes) -> bytes:
+    return _GENERATIONS[1] if generation == _GENERATIONS[0] else _GENERATIONS[0]

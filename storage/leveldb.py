@@ -166,7 +166,10 @@ def _scan(
                 break
             rows.append(row)
             if len(rows) == limit:
-                break
+                return rows
+        # LevelDB steps over a damaged block, and plyvel does not look where a loop ends by
+        # itself; the error stays with the iterator, and a seek raises it.
+        iterator.seek(start)
     return rows
 
 

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from struct import Struct as Layout
 
 SCHEMA_VERSION = 1
+"""Of the chain's store; a folder of another is refused."""
+INDEX_SCHEMA_VERSION = 2
+"""Of the indexes; a folder of another is made anew from the blocks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +44,32 @@ CHAIN_TABLES = (
 )
 
 INDEX_TABLES = (
-    Table("meta", b"m", "text", "see META_*", "chain id, schema version, index height"),
-    Table("senders", b"a", "address 32, place", "ENTRY", "transactions of a sender"),
-    Table("contracts", b"c", "name, place", "ENTRY", "transactions that call a contract"),
+    Table("meta", b"m", "text", "see META_*", "height and lowest height of these tables"),
+    Table("outcomes", b"x", "place", "ENTRY", "id and outcome of a transaction"),
+    Table("senders", b"a", "address 32, place", "empty", "transactions of a sender"),
+    Table("contracts", b"c", "name, place", "empty", "transactions that call a contract"),
     Table("events", b"e", "contract, place", "EVENT", "events of a contract"),
-    Table("named", b"n", "contract, event name, place", "empty", "events of one name"),
+    Table("named", b"n", "contract, event name, place", "transaction u32", "events of one name"),
+    Table("accounts", b"o", "organisation, address 32", "empty", "keys that spoke for it, ever"),
+    Table("lots", b"l", "batch, end u64", "LOT", "the lots after the index height"),
+    Table("owned", b"w", "owner, batch, end u64", "empty", "the same by owner"),
+    Table("steps", b"u", "batch, start u64, height u64, event u32", "STEP", "moves of lots"),
 )
+"""Keys begin with the byte of their generation, which META_INDEX_GENERATION names; the
+other one is being built, or being removed. A place is height u64 and number u32."""
 
 META_CHAIN_ID = b"mchain-id"
 META_SCHEMA = b"mschema"
 META_TIP = b"mtip"
 META_LOWEST = b"mlowest"
 """Lowest height with a whole block; absent: 1."""
+META_INDEX_GENERATION = b"mgeneration"
+"""Which generation of the indexes answers; absent: the first."""
 META_INDEX_HEIGHT = b"mindex-height"
+META_INDEX_LOWEST = b"mindex-lowest"
+"""Lowest height that the indexes know; absent: 1."""
+META_INDEX_SEED = b"mindex-seed"
+"""Height whose state gave the first lots and accounts; absent: there were none."""
 
 STATE_PREFIX = b"s"
 TREE_PREFIX = b"k"

@@ -107,14 +107,17 @@ _TRANSACTIONS = (
     ),
     Method(
         "tx_search",
-        "Final transactions of a sender or with a call to a contract, latest first.",
+        "Final transactions of one key, of all keys that an organisation ever had, with a call to "
+        "a contract, or with an event of it; latest first.",
         (
             Param("sender", Hex(limits.ADDRESS_BYTES), "account", None),
             _LIMIT,
             _CURSOR,
             Param("contract", _NAME, "contract name, instead of sender", None),
+            Param("organisation", _NAME, "organisation, instead of sender", None),
+            Param("event", _NAME, "beside contract: the name of an event", None),
         ),
-        "{items: [{id, height, index, status, code}], nextCursor}",
+        "{items: [{id, height, index, status, code}], nextCursor, indexHeight, lowestHeight}",
     ),
 )
 
@@ -238,7 +241,8 @@ _EVENTS = (
         "event_search",
         "Final events of a contract, oldest first.",
         (_CONTRACT, Param("name", _NAME, "event name", None), _LIMIT, _CURSOR),
-        "{items: [{height, index, transactionIndex, contract, name, fields}], nextCursor}",
+        "{items: [{height, index, transactionId | null, transactionIndex, contract, name, "
+        "fields}], nextCursor, indexHeight, lowestHeight}",
     ),
     Method(
         "event_subscribe",
@@ -261,6 +265,35 @@ _EVENTS = (
     ),
 )
 
+_UNITS = (
+    Method(
+        "unit_lots",
+        "The lots of an owner (an organisation, or buffer) by batch and serial, retired and "
+        "cancelled ones too; serials are kilograms, end is exclusive.",
+        (
+            Param("owner", _NAME, "organisation"),
+            Param("batch", _NAME, "only of this batch", None),
+            _LIMIT,
+            _CURSOR,
+        ),
+        "{items: [{batch, start, end, kg, status}], nextCursor, indexHeight, lowestHeight}",
+    ),
+    Method(
+        "unit_history",
+        "What happened to one serial, newest step first, with the transactions that did it (null "
+        "where their blocks are not kept).",
+        (
+            Param("batch", _NAME, "batch"),
+            Param("serial", Integer(), "a kilogram's number"),
+            _LIMIT,
+            _CURSOR,
+        ),
+        "{lot: {batch, start, end, owner, status}, height, items: [{step, kind, start, end, giver, "
+        "taker, timeS, height, transactionId | null, eventIndex | null}], nextCursor, indexHeight, "
+        "lowestHeight}",
+    ),
+)
+
 _META = (Method("rpc.discover", "This table as an OpenRPC document.", (), "OpenRPC 1.3.2"),)
 
 _ADMIN = (
@@ -279,10 +312,23 @@ _ADMIN = (
         "{folder, rows, bytes}",
         admin=True,
     ),
-    Method("admin_status", "What a supervisor asks.", (), "{pid, height, tasks}", admin=True),
+    Method(
+        "admin_rebuildIndexes",
+        "Build the indexes again from the blocks, beside those that answer until it is done.",
+        (),
+        "{started, indexHeight}",
+        admin=True,
+    ),
+    Method(
+        "admin_status",
+        "What a supervisor asks.",
+        (),
+        "{pid, height, tasks, indexesRebuilding}",
+        admin=True,
+    ),
 )
 
 METHODS: dict[str, Method] = {
     method.name: method
-    for method in (*_TRANSACTIONS, *_CHAIN, *_STATE, *_NETWORK, *_EVENTS, *_META, *_ADMIN)
+    for method in (*_TRANSACTIONS, *_CHAIN, *_STATE, *_NETWORK, *_EVENTS, *_UNITS, *_META, *_ADMIN)
 }

@@ -165,11 +165,16 @@ class NetworkMethods:
             raise invalid_params(str(error), folder=params["folder"]) from error
         return {"folder": str(folder), "rows": copied.rows, "bytes": copied.bytes}
 
+    async def rebuild_indexes(self, _params: dict[str, Any], _client: Client) -> dict[str, Any]:
+        started = self._parts.indexer.rebuild()
+        return {"started": started, "indexHeight": self._parts.index.index_height}
+
     async def admin_status(self, _params: dict[str, Any], _client: Client) -> dict[str, Any]:
         return {
             "pid": os.getpid(),
             "height": self._parts.state.height,
             "tasks": len(asyncio.all_tasks()),
+            "indexesRebuilding": self._parts.index.is_rebuilding,
         }
 
 

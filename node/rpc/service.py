@@ -113,6 +113,8 @@ class RpcService:
             "tx_get": transactions.get,
             "tx_search": search.find_transactions,
             "event_search": search.find_events,
+            "unit_lots": search.find_lots,
+            "unit_history": search.get_history,
             "chain_status": reading.status,
             "chain_getBlock": reading.get_block,
             "chain_getHeader": reading.get_header,
@@ -133,6 +135,7 @@ class RpcService:
             "admin_status": network.admin_status,
             "admin_createSnapshot": network.create_snapshot,
             "admin_backup": network.back_up,
+            "admin_rebuildIndexes": network.rebuild_indexes,
         }
 
 

@@ -142,7 +142,7 @@ def test_arguments_are_refused_with_a_message_that_names_them(tmp_path: Path) ->
             ("tx_search", {"sender": "0x" + "ab" * 32, "limit": 201}, "limit: expected 1 to 200"),
             ("tx_search", {"sender": "0x" + "ab" * 32, "cursor": "?"}, "cursor"),
             ("tx_search", {"sender": "0x" + "ab" * 32, "cursor": "abcd"}, "cursor"),
-            ("tx_search", {}, "either sender or contract"),
+            ("tx_search", {}, "either sender, organisation, or contract"),
             ("state_call", {"contract": "notes", "method": "get", "arguments": 7}, "arguments"),
             ("state_call", {"contract": "n" * 65, "method": "get"}, "at most 64"),
             ("state_get", {"key": "0x" + "00" * 1_025}, "at most 1024 bytes"),
@@ -414,10 +414,10 @@ def test_searches_page_through_everything_once(tmp_path: Path) -> None:
         await call("tx_submitBatch", [to_hex(item.encoded) for item in batch])
         await call("tx_waitBatch", [to_hex(item.id) for item in batch], 10_000)
         final = await setup.client.submit_and_wait(signer.make())
-        parts = setup.node.parts
-        async with asyncio.timeout(10):
-            while parts.index.index_height < final["height"]:
-                await parts.notifier.wait_tip()
+        # At once: what is not indexed yet is read from the blocks.
+        first = await call("tx_search", sender=to_hex(signer.key.public_key), limit=1)
+        assert first["items"][0]["id"] == final["id"]
+        assert first["indexHeight"] >= final["height"] and first["lowestHeight"] == 1
         found: list[str] = []
         cursor: str | None = None
         while True:
@@ -434,6 +434,65 @@ def test_searches_page_through_everything_once(tmp_path: Path) -> None:
         events = await call("event_search", contract="notes", name="Noted", limit=200)
         assert len(events["items"]) == 8
         assert events["items"][0]["fields"]["key"].startswith("key-")
+        assert {item["transactionId"] for item in events["items"]} == set(found)
+        for given in ({"organisation": "enterprise-a"}, {"contract": "notes"}):
+            page = await call("tx_search", **given, limit=200)
+            assert [item["id"] for item in page["items"]] == found
+        page = await call("tx_search", contract="notes", event="Noted", limit=200)
+        assert [item["id"] for item in page["items"]] == found
+        assert (await call("tx_search", contract="notes", event="no"))["items"] == []
+        assert (await call("tx_search", organisation="nobody"))["items"] == []
+
+    check(tmp_path, work)
+
+
+def test_units_are_found_by_owner_and_by_serial_and_indexes_rebuilt_online(
+    tmp_path: Path,
+) -> None:
+    async def work(setup: Setup) -> None:
+        client = setup.client
+        calls = {
+            "verifier": ("attest", ("r1", "p", 2024, "forest", 50, "project-owner", bytes(32))),
+            "registry": ("issue", ("b1", "r1", 0, 50, 50, 10)),
+            "project-owner": ("transfer", ("b1", 0, 20, "enterprise-a")),
+        }
+        ids: list[str] = []
+        for who, (method, arguments) in calls.items():
+            signer = Signer(setup.genesis, CONSORTIUM.keys[who])
+            made = signer.make([Call("units", method, arguments)], gas_limit=400_000)
+            assert (await client.submit_and_wait(made))["receipt"]["status"] == "ok"
+            ids.append(to_hex(made.id))
+
+        async def look_up() -> list[Any]:
+            lots = [
+                (await client.call("unit_lots", owner=owner, limit=limit))["items"]
+                for owner in ("project-owner", "enterprise-a", "buffer", "nobody")
+                for limit in (1, 200)
+            ]
+            history = await client.call("unit_history", batch="b1", serial=7)
+            return [*lots, history["items"], history["lot"]]
+
+        answers = await look_up()
+        mine = {"batch": "b1", "start": 20, "end": 40, "kg": 20, "status": "active"}
+        assert answers[0] == answers[1] == [mine]
+        assert answers[6] == answers[7] == []
+        assert [step["transactionId"] for step in answers[8]] == [ids[2], ids[1]]
+        assert answers[9]["owner"] == "enterprise-a"
+        page = await client.call("unit_history", batch="b1", serial=7, limit=1)
+        rest = await client.call("unit_history", batch="b1", serial=7, cursor=page["nextCursor"])
+        assert page["items"] + rest["items"] == answers[8] and rest["nextCursor"] is None
+        for given in ({"batch": "b1", "serial": 50}, {"batch": "b2", "serial": 1}):
+            assert (await client.call("unit_history", **given))["code"] == ErrorNumber.NOT_FOUND
+        for given in ({"serial": 1, "batch": "b1", "cursor": "ab"}, {"batch": "a\0", "serial": 1}):
+            code = (await client.call("unit_history", **given))["code"]
+            assert code == ErrorNumber.INVALID_PARAMS
+        parts = setup.node.parts
+        assert parts.indexer.rebuild()
+        async with asyncio.timeout(10):
+            while parts.index.is_rebuilding:
+                assert await look_up() == answers
+                await asyncio.sleep(0)
+        assert await look_up() == answers
 
     check(tmp_path, work)
 

@@ -16,6 +16,7 @@ from tools.cli.home_commands import config, init, start
 from tools.cli.imports import import_group
 from tools.cli.key_commands import keys
 from tools.cli.light import light
+from tools.cli.lookups import index
 from tools.cli.network_commands import localnet, testnet
 from tools.cli.query_commands import query
 from tools.cli.session import RootGroup, Session
@@ -81,6 +82,7 @@ for _command in (
     light,
     snapshot,
     backup,
+    index,
     config,
     import_group,
     factors_group,

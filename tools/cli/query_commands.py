@@ -12,7 +12,8 @@ from rich.console import Console
 from primitives.hashing import TransactionId
 from primitives.limits import HASH_BYTES
 from tools.certificate.build import build_certificate
-from tools.cli.render import format_time, show_pairs, show_rows
+from tools.cli.lookups import history_command, lots_command
+from tools.cli.render import format_time, show_page, show_pairs, show_rows
 from tools.cli.session import Session, parse_json, pass_session
 from tools.cli.tx_commands import HexBytes
 from tools.client.client import Client
@@ -131,13 +132,8 @@ def events(
         )
     )
 
-    def show(console: Console) -> None:
-        columns = ("height", "transactionIndex", "name", "fields")
-        show_rows(console, columns, page.get("items", []))
-        if page.get("nextCursor"):
-            console.print(f"more: --cursor {page['nextCursor']}", markup=False)
-
-    session.emit(page, show)
+    columns = ("height", "transactionIndex", "name", "fields")
+    session.emit(page, lambda console: show_page(console, columns, page))
 
 
 @query.command()
@@ -202,3 +198,7 @@ def mempool(session: Session) -> None:
     """Show what waits to be put into a block."""
     document: Any = session.run(lambda client: client.call("mempool_status"))
     session.emit(document, lambda console: show_pairs(console, "Mempool", document))
+
+
+query.add_command(lots_command)
+query.add_command(history_command)

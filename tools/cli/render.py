@@ -56,6 +56,15 @@ def show_transaction(console: Console, document: Mapping[str, Any]) -> None:
         console.print("proof: use --output json")
 
 
+def show_page(console: Console, columns: Sequence[str], page: Mapping[str, Any]) -> None:
+    """Print a page of a list, how to go on, and which heights it covers where not all."""
+    show_rows(console, columns, page.get("items", []))
+    if page.get("nextCursor"):
+        console.print(f"more: --cursor {page['nextCursor']}", markup=False)
+    if page.get("lowestHeight", 1) > 1:
+        console.print(f"transactions and events from height {page['lowestHeight']} on")
+
+
 def format_value(value: Any, *, whole: bool = False) -> str:
     """Return a value as text: None as a dash, structures as compact JSON."""
     if value is None:

@@ -78,7 +78,7 @@ def create(session: Session) -> None:
         with _open_chain(config, genesis) as chain:
             document = make(chain)
     except DatabaseLockedError:
-        answer = _ask_admin(session, config, "admin_createSnapshot")
+        answer = ask_admin(session, config, "admin_createSnapshot")
         document = {"height": answer["height"], "folder": None, "done": False}
     session.emit(document, lambda console: show_pairs(console, "Snapshot", document))
 
@@ -155,7 +155,7 @@ def create_backup(session: Session, folder: Path) -> None:
             copied = copy_store(chain.store, target, lambda: None)
         document = {"folder": str(target), "rows": copied.rows, "bytes": copied.bytes}
     except DatabaseLockedError:
-        document = _ask_admin(session, config, "admin_backup", folder=str(target))
+        document = ask_admin(session, config, "admin_backup", folder=str(target))
     session.emit(document, lambda console: show_pairs(console, "Copied", document))
 
 
@@ -195,7 +195,8 @@ def _open_chain(config: NodeConfig, genesis: Genesis) -> ChainStore:
     return ChainStore.open(path, compute_chain_id(genesis))
 
 
-def _ask_admin(session: Session, config: NodeConfig, method: str, **params: Any) -> Any:
+def ask_admin(session: Session, config: NodeConfig, method: str, **params: Any) -> Any:
+    """Return what the admin listener of the node that runs on this home answers."""
     port = config.rpc.admin_port
     if not port:
         raise SnapshotCommandError(

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from primitives.hashing import TransactionId
 from primitives.limits import HASH_BYTES
 from primitives.transaction import Call, Transaction, decode_transaction, verify_transaction
 from tools.cli.key_commands import find_key_path
-from tools.cli.render import show_rows, show_transaction
+from tools.cli.render import show_page, show_transaction
 from tools.cli.session import Refused, Session, parse_json, pass_session
 from tools.client.abi import parse_arguments
 from tools.client.client import Client
@@ -152,7 +151,9 @@ def get(session: Session, transaction_id: bytes, proof: bool) -> None:
 @tx.command()
 @click.option("--sender", type=HexBytes(32), help="An account's address.")
 @click.option("--key", "key_name", help="Instead of --sender: one of our keys.")
+@click.option("--organisation", help="Instead of a sender: all keys that it ever had.")
 @click.option("--contract", help="Instead of a sender: those that call this contract.")
+@click.option("--event", help="Beside --contract: those that made this event.")
 @click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True)
 @click.option("--cursor", help="nextCursor of the page before.")
 @pass_session
@@ -160,31 +161,32 @@ def search(
     session: Session,
     sender: bytes | None,
     key_name: str | None,
+    organisation: str | None,
     contract: str | None,
+    event: str | None,
     limit: int,
     cursor: str | None,
 ) -> None:
-    """List final transactions of a sender or a contract, latest first."""
-    if sum(item is not None for item in (sender, key_name, contract)) != 1:
-        raise click.UsageError("give --sender or --key or --contract")
+    """List final transactions of a sender, an organisation or a contract, latest first."""
+    if sum(item is not None for item in (sender, key_name, organisation, contract)) != 1:
+        raise click.UsageError("give --sender or --key or --organisation or --contract")
+    if event is not None and contract is None:
+        raise click.UsageError("--event is an event of --contract")
     if key_name is not None:
         sender = read_key(find_key_path(session, key_name)).public_key
     page = session.run(
         lambda client: client.call(
             "tx_search",
             sender=None if sender is None else to_hex(sender),
+            organisation=organisation,
             contract=contract,
+            event=event,
             limit=limit,
             cursor=cursor,
         )
     )
-
-    def show(console: Console) -> None:
-        show_rows(console, ("height", "index", "status", "code", "id"), page["items"])
-        if page.get("nextCursor"):
-            console.print(f"more: --cursor {page['nextCursor']}", markup=False)
-
-    session.emit(page, show)
+    columns = ("height", "index", "status", "code", "id")
+    session.emit(page, lambda console: show_page(console, columns, page))
 
 
 def _emit_outcome(session: Session, id_: TransactionId, final: FinalTransaction | None) -> None:

@@ -295,10 +295,44 @@ class Client:
         """Return a final transaction with receipt, events and, if asked, their proof."""
         return get_object(await self.call("tx_get", id=to_hex(id_), proof=proof))
 
-    async def search(self, sender: Address, *, limit: int = 50, cursor: str | None = None) -> Page:
-        """Return one page of a sender's final transactions, latest first."""
+    async def search(
+        self,
+        sender: Address | None = None,
+        *,
+        organisation: str | None = None,
+        contract: str | None = None,
+        event: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page:
+        """Return one page of final transactions, latest first: of a sender, of all keys of an
+        organisation, or those that call a contract (or made an ``event`` of it)."""
         return Page.parse(
-            await self.call("tx_search", sender=to_hex(sender), limit=limit, cursor=cursor)
+            await self.call(
+                "tx_search",
+                sender=None if sender is None else to_hex(sender),
+                organisation=organisation,
+                contract=contract,
+                event=event,
+                limit=limit,
+                cursor=cursor,
+            )
+        )
+
+    async def find_lots(
+        self, owner: str, *, batch: str | None = None, limit: int = 50, cursor: str | None = None
+    ) -> Json:
+        """Return one page of an owner's lots, by batch and serial."""
+        return get_object(
+            await self.call("unit_lots", owner=owner, batch=batch, limit=limit, cursor=cursor)
+        )
+
+    async def get_history(
+        self, batch: str, serial: int, *, limit: int = 50, cursor: str | None = None
+    ) -> Json:
+        """Return the lot that holds a serial and one page of its steps, newest first."""
+        return get_object(
+            await self.call("unit_history", batch=batch, serial=serial, limit=limit, cursor=cursor)
         )
 
     # -- reading

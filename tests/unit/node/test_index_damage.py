@@ -7,7 +7,6 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,9 +15,12 @@ from node.indexes import REBUILDS_MAX, Indexes
 from node.metrics import Metrics
 from node.notify import Notifier
 from storage.chain import ChainStore
+from storage.chaintip import claim_store
 from storage.errors import DatabaseCorruptedError, WrongChainError
-from storage.indexes import IndexStore
+from storage.indexes import Indexed, IndexStore, IndexTables, IndexView, read_block
+from storage.leveldb import LevelStore
 from storage.memory import MemoryStore
+from storage.schema import INDEX_SCHEMA_VERSION, META_INDEX_HEIGHT, encode_height
 from tests.unit.storage.chainkit import (
     CHAIN_ID,
     KEYS,
@@ -30,6 +32,8 @@ from tests.unit.storage.chainkit import (
 
 BLOCKS, PER_BLOCK = 12, 20
 SENDER = KEYS[0].public_key
+FIRST_ROWS = 200
+"""A byte of the first rows of a table file: those of transactions by sender."""
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +107,7 @@ def folder(chain: ChainStore, tmp_path: Path) -> Path:
     """A closed, complete index with a table file and a log."""
     path = tmp_path / "index"
     metrics = Metrics()
-    indexes = Indexes(path, CHAIN_ID, metrics)
+    indexes = Indexes(path, chain, metrics)
     fill(chain, indexes, metrics)
     assert count(indexes) == BLOCKS * PER_BLOCK
     indexes.close()
@@ -133,7 +137,7 @@ def test_an_index_found_damaged_at_the_start_is_built_again(
     damage(folder)
     metrics = Metrics()
     with caplog.at_level(logging.ERROR, "carbonode.indexes"):
-        indexes = Indexes(folder, CHAIN_ID, metrics)
+        indexes = Indexes(folder, chain, metrics)
     assert [record.fields["folder"] for record in caplog.records] == [folder]  # type: ignore[attr-defined]  # ours
     assert (indexes.index_height, get_rebuilds(metrics)) == (0, 1.0)
     fill(chain, indexes, metrics)
@@ -145,8 +149,8 @@ def test_damage_that_a_search_meets_is_raised_once_and_repaired(
     chain: ChainStore, folder: Path
 ) -> None:
     metrics = Metrics()
-    indexes = Indexes(folder, CHAIN_ID, metrics)
-    flip(find(folder, "*.ldb"), 2_000)
+    indexes = Indexes(folder, chain, metrics)
+    flip(find(folder, "*.ldb"), FIRST_ROWS)
     with pytest.raises(DatabaseCorruptedError):
         count(indexes)
     assert (indexes.index_height, get_rebuilds(metrics)) == (0, 1.0)
@@ -159,15 +163,15 @@ def test_a_search_under_way_ends_before_its_files_are_removed(
     chain: ChainStore, folder: Path
 ) -> None:
     metrics = Metrics()
-    indexes = Indexes(folder, CHAIN_ID, metrics)
+    indexes = Indexes(folder, chain, metrics)
     is_in, may_go_on, seen = threading.Event(), threading.Event(), []
 
-    def query_slowly(index: IndexStore) -> None:
+    def query_slowly(index: IndexView) -> None:
         is_in.set()
         assert may_go_on.wait(10)
         seen.append((folder / "CURRENT").exists() and index.find_events("no", None, None, 1).items)
 
-    def meet_damage(_: IndexStore) -> None:
+    def meet_damage(_: IndexView) -> None:
         raise DatabaseCorruptedError("met")
 
     slow = threading.Thread(target=indexes.search, args=(query_slowly,))
@@ -190,12 +194,12 @@ def test_a_search_under_way_ends_before_its_files_are_removed(
     indexes.close()
 
 
-def test_many_who_meet_the_same_damage_repair_it_once(folder: Path) -> None:
+def test_many_who_meet_the_same_damage_repair_it_once(chain: ChainStore, folder: Path) -> None:
     metrics = Metrics()
-    indexes = Indexes(folder, CHAIN_ID, metrics)
+    indexes = Indexes(folder, chain, metrics)
     together = threading.Barrier(4)
 
-    def meet_damage(_: IndexStore) -> None:
+    def meet_damage(_: IndexView) -> None:
         together.wait(10)
         raise DatabaseCorruptedError("met")
 
@@ -212,11 +216,13 @@ def test_many_who_meet_the_same_damage_repair_it_once(folder: Path) -> None:
     indexes.close()
 
 
-def test_a_disk_that_damages_the_indexes_again_and_again_is_not_hidden(folder: Path) -> None:
+def test_a_disk_that_damages_the_indexes_again_and_again_is_not_hidden(
+    chain: ChainStore, folder: Path
+) -> None:
     metrics = Metrics()
-    indexes = Indexes(folder, CHAIN_ID, metrics)
+    indexes = Indexes(folder, chain, metrics)
 
-    def meet_damage(_: IndexStore) -> None:
+    def meet_damage(_: IndexView) -> None:
         raise DatabaseCorruptedError("met")
 
     for _ in range(REBUILDS_MAX + 1):
@@ -229,39 +235,87 @@ def test_a_disk_that_damages_the_indexes_again_and_again_is_not_hidden(folder: P
 def test_an_index_of_another_chain_is_refused_and_kept(folder: Path) -> None:
     files = sorted(folder.glob("*.ldb"))
     other = type(CHAIN_ID)(b"\x07" * 32)
-    with pytest.raises(WrongChainError):
-        Indexes(folder, other, Metrics())
+    with (
+        ChainStore.open(MemoryStore(), other) as of_other,
+        pytest.raises(WrongChainError),
+    ):
+        Indexes(folder, of_other, Metrics())
     assert sorted(folder.glob("*.ldb")) == files
 
 
-def test_a_block_that_is_not_the_next_one_any_more_is_left_for_another_look(
-    chain: ChainStore, tmp_path: Path
-) -> None:
-    """A search may make the indexes anew between the indexer's look and its write."""
-    indexes = Indexes(tmp_path / "index", CHAIN_ID, Metrics())
-    block = chain.get_block(5)
-    assert block is not None
-    indexes.apply(5, block, chain.get_receipts(5), chain.get_events(5), ())
-    assert indexes.index_height == 0
+def test_an_index_of_an_older_layout_is_made_anew(chain: ChainStore, tmp_path: Path) -> None:
+    folder = tmp_path / "index"
+    with LevelStore.open(folder) as store:
+        claim_store(store, str(folder), CHAIN_ID, INDEX_SCHEMA_VERSION - 1)
+        store.write({b"aold": b"row", META_INDEX_HEIGHT: encode_height(BLOCKS)}, sync=True)
+    metrics = Metrics()
+    indexes = Indexes(folder, chain, metrics)
+    assert (indexes.index_height, get_rebuilds(metrics)) == (0, 0.0)
+    fill(chain, indexes, metrics)
+    assert count(indexes) == BLOCKS * PER_BLOCK
     indexes.close()
+    with LevelStore.open(folder) as store:
+        assert store.get(b"aold") is None
 
 
 def test_damage_that_the_indexer_meets_makes_it_begin_again(
     chain: ChainStore, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     metrics = Metrics()
-    indexes = Indexes(folder, CHAIN_ID, metrics)
-    real, failures = IndexStore.apply, [DatabaseCorruptedError("met while writing")]
+    indexes = Indexes(folder, chain, metrics)
+    real, failures = IndexTables.apply, [DatabaseCorruptedError("met while writing")]
 
-    def fail_once(store: IndexStore, *content: Any) -> None:
-        if store.index_height == 3 and failures:
+    def fail_once(tables: IndexTables, block: Indexed) -> None:
+        if tables.height == 3 and failures:
             raise failures.pop()
-        real(store, *content)
+        real(tables, block)
 
-    monkeypatch.setattr(IndexStore, "apply", fail_once)
-    flip(find(folder, "*.ldb"), 2_000)
+    monkeypatch.setattr(IndexTables, "apply", fail_once)
+    flip(find(folder, "*.ldb"), FIRST_ROWS)
     with pytest.raises(DatabaseCorruptedError):
         count(indexes)
     fill(chain, indexes, metrics)
     assert (count(indexes), get_rebuilds(metrics)) == (BLOCKS * PER_BLOCK, 2.0)
     indexes.close()
+
+
+def test_a_rebuild_beside_the_tables_ends_with_the_same_answers(
+    chain: ChainStore, folder: Path
+) -> None:
+    metrics = Metrics()
+    indexes = Indexes(folder, chain, metrics)
+    before = indexes.search(lambda index: index.find_by_sender(SENDER, None, 1_000))
+    assert indexes.rebuild() and not indexes.rebuild()
+    assert indexes.is_behind
+    indexes.advance(lambda height: read_block(chain, height))
+    assert indexes.is_rebuilding and indexes.index_height == BLOCKS
+    assert indexes.search(lambda index: index.find_by_sender(SENDER, None, 1_000)) == before
+    fill(chain, indexes, metrics)
+    assert not indexes.is_rebuilding
+    assert indexes.search(lambda index: index.find_by_sender(SENDER, None, 1_000)) == before
+    indexes.close()
+    with LevelStore.open(folder) as store:
+        assert store.scan(b"0", None, 1) == []
+        assert store.scan(b"1", None, 1) != []
+
+
+def test_indexes_are_pruned_with_the_blocks_in_both_generations(
+    chain: ChainStore, folder: Path
+) -> None:
+    indexes = Indexes(folder, chain, Metrics())
+    assert indexes.rebuild()
+    for _ in range(4):
+        indexes.advance(lambda height: read_block(chain, height))
+    paces: list[int] = []
+    indexes.prune_below(7, lambda: paces.append(1))
+    assert count(indexes) == (BLOCKS - 6) * PER_BLOCK
+    assert len(paces) == 6
+    view = indexes.search(lambda index: (index.lowest, index.height))
+    assert view == (7, BLOCKS)
+    indexes.compact()
+    indexes.close()
+    with IndexStore.open(folder, CHAIN_ID) as store:
+        assert store.building is not None
+        # Of the four that were built again none is left below the lowest.
+        assert (store.building.lowest, store.building.height) == (5, 4)
+        assert store.building.store.scan(b"a", None, 1) == []

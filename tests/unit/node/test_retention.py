@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,9 +21,16 @@ TIP = 30
 
 @dataclass
 class Index:
-    """How far a node's indexes are."""
+    """A node's indexes: how far they are, and what they were told to forget."""
 
     index_height: int = TIP
+    pruned_below: int = 0
+
+    def prune_below(self, lowest: int, pace: Callable[[], None]) -> None:
+        self.pruned_below = lowest
+
+    def compact(self) -> None:
+        assert self.pruned_below
 
 
 @pytest.fixture(scope="module")
@@ -88,9 +95,10 @@ def test_pruning_twice_deletes_once_and_a_snapshot_can_still_be_made(tmp_path: P
     chain = AuditedChain(tmp_path, PARAMS)
     while chain.height < TIP:
         chain.commit()
-    retention = make(chain, tmp_path, RetentionSection(8), Index())
+    index = Index()
+    retention = make(chain, tmp_path, RetentionSection(8), index)
     retention.prune()
-    assert chain.chain.lowest == 23
+    assert (chain.chain.lowest, index.pruned_below) == (23, 23)
     retention.prune()
     assert chain.chain.lowest == 23
     assert chain.chain.get_block(22) is None and chain.chain.get_block(23) is not None

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from primitives.block import EVENT, STATUS_OK
+from primitives.block import EVENT, STATUS_OK, Event
 from primitives.hashing import ZERO_HASH
 from storage.chain import ChainStore
 from storage.errors import CursorError, StorageError, WrongChainError
-from storage.indexes import PAGE_ITEMS_MAX, IndexStore, Page
+from storage.indexes import (
+    LAG_BLOCKS_MAX,
+    PAGE_ITEMS_MAX,
+    Indexed,
+    IndexStore,
+    Page,
+    Seed,
+    read_block,
+)
 from storage.memory import MemoryStore
+from storage.schema import INDEX_TABLES
 from tests.unit.storage.chainkit import (
     CHAIN_ID,
     KEYS,
@@ -23,6 +33,7 @@ from tests.unit.storage.chainkit import (
 )
 
 BLOCKS, PER_BLOCK = 5, 4
+NOTHING = Seed(0, (), ())
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +57,12 @@ def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[IndexStore
 
 
 Find = Callable[[bytes | None, int], Page]  # type: ignore[type-arg]  # pages of either kind
+
+
+def get_indexed(chain: ChainStore, height: int) -> Indexed:
+    block = read_block(chain, height)
+    assert block is not None
+    return block
 
 
 def walk(find: Find, limit: int) -> list[tuple[int, int]]:
@@ -152,18 +169,129 @@ def test_a_reopened_index_goes_on_and_catches_up(chain: ChainStore, tmp_path: Pa
         seen: list[tuple[int, int]] = []
         index.catch_up(chain, lambda height, tip: seen.append((height, tip)))
         assert seen == [(height, BLOCKS) for height in range(2, BLOCKS + 1)]
-        assert set(index.compute_sizes()) == {"meta", "senders", "contracts", "events", "named"}
+        assert set(index.compute_sizes()) == {table.name for table in INDEX_TABLES}
 
 
-def test_a_rebuilt_index_is_the_same(chain: ChainStore) -> None:
+def test_a_rebuilt_index_is_the_same_row_by_row(chain: ChainStore) -> None:
+    store = MemoryStore()
+    with IndexStore.open(store, CHAIN_ID) as index:
+        index.current.seed(NOTHING)
+        index.catch_up(chain)
+        before = store.scan(b"0", None, 10_000)
+        store.write({b"0agarbage": b"x", b"1egarbage": b"x"}, sync=False)
+        index.rebuild(chain, NOTHING)
+        after = store.scan(b"1", None, 10_000)
+        assert [(key[1:], value) for key, value in after] == [
+            (key[1:], value) for key, value in before
+        ]
+        assert store.scan(b"0", None, 10) == []
+        assert index.index_height == BLOCKS
+
+
+def test_the_old_tables_answer_until_the_new_ones_are_whole(
+    chain: ChainStore, tmp_path: Path
+) -> None:
+    with IndexStore.open(tmp_path, CHAIN_ID) as index:
+        index.catch_up(chain)
+        wanted = index.find_by_contract("units", None, 100)
+        tables = index.begin_rebuild(NOTHING)
+        tables.apply(get_indexed(chain, 1))
+        assert index.find_by_contract("units", None, 100) == wanted
+    with IndexStore.open(tmp_path, CHAIN_ID) as index:
+        # A restart goes on where it was.
+        assert index.building is not None and index.building.height == 1
+        assert index.find_by_contract("units", None, 100) == wanted
+        index.building.catch_up(chain)
+        index.finish_rebuild()
+        assert index.find_by_contract("units", None, 100) == wanted
+    with IndexStore.open(tmp_path, CHAIN_ID) as index:
+        assert index.building is None and index.index_height == BLOCKS
+        assert index.find_by_contract("units", None, 100) == wanted
+
+
+def test_rows_of_a_rebuild_that_was_broken_off_before_its_seed_are_removed(
+    chain: ChainStore,
+) -> None:
+    store = MemoryStore()
+    index = IndexStore.open(store, CHAIN_ID)
+    index.catch_up(chain)
+    store.write({b"1xleft": b"x", b"1lleft": b"x"}, sync=False)
+    index.remove_leftovers()
+    assert store.scan(b"1", None, 10) == []
+    assert len(index.find_by_contract("units", None, 100).items) == 3 * BLOCKS
+
+
+def test_blocks_that_are_not_indexed_yet_are_read_from_the_chain(chain: ChainStore) -> None:
+    with IndexStore.open(MemoryStore(), CHAIN_ID) as index:
+        index.current.apply(get_indexed(chain, 1))
+        with index.view(lambda height: read_block(chain, height), BLOCKS) as view:
+            assert (view.lowest, view.height) == (1, BLOCKS)
+            for newest_first in (False, True):
+                found = walk(
+                    lambda cursor, limit, order=newest_first: view.find_by_contract(  # type: ignore[misc]  # bound now
+                        "units", cursor, limit, newest_first=order
+                    ),
+                    2,
+                )
+                places = [(height, i) for height in range(1, BLOCKS + 1) for i in range(3)]
+                assert found == (places[::-1] if newest_first else places)
+    with IndexStore.open(MemoryStore(), CHAIN_ID) as index:
+        index.current.apply(get_indexed(chain, 1))
+        with index.view(lambda height: None, BLOCKS) as view:
+            assert view.height == 1
+        too_far = index.index_height + LAG_BLOCKS_MAX + 1
+        with index.view(lambda height: pytest.fail("not read"), too_far) as view:
+            assert view.height == 1
+        assert index.index_height == 1
+
+
+def test_transactions_with_an_event_come_once_each(chain: ChainStore, index: IndexStore) -> None:
+    index.catch_up(chain)
+    for limit in (1, 2, 100):
+        for newest_first in (False, True):
+            found = walk(
+                lambda cursor, count, order=newest_first: index.find_by_event(  # type: ignore[misc]  # bound now
+                    "units", "Moved", cursor, count, newest_first=order
+                ),
+                limit,
+            )
+            places = [(height, i) for height in range(1, BLOCKS + 1) for i in (0, 2)]
+            assert found == (places[::-1] if newest_first else places)
+
+
+def test_several_events_of_one_transaction_are_one_item_on_every_page_size() -> None:
+    transactions = [make_transaction(number) for number in range(3)]
+    with ChainStore.open(MemoryStore(), CHAIN_ID) as chain:
+        commit_genesis(chain, {})
+        record = make_record(chain, BlockPlan(transactions))
+    events = [
+        EVENT.encode(Event(number, "units", "Moved", (again,)))
+        for number in range(3)
+        for again in range(4)
+    ]
+    with IndexStore.open(MemoryStore(), CHAIN_ID) as index:
+        index.apply(1, record.block, record.receipts, events)
+        for limit in (1, 2, 3, 10):
+            find = partial(index.find_by_event, "units", "Moved")
+            assert walk(find, limit) == [(1, 2), (1, 1), (1, 0)]
+
+
+def test_pruned_blocks_leave_no_row_and_the_rest_stays(chain: ChainStore) -> None:
     store = MemoryStore()
     with IndexStore.open(store, CHAIN_ID) as index:
         index.catch_up(chain)
-        before = store.scan(b"", None, 10_000)
-        store.write({b"agarbage": b"x", b"egarbage": b"x"}, sync=False)
-        index.rebuild(chain)
-        assert store.scan(b"", None, 10_000) == before
-        assert index.index_height == BLOCKS
+        whole = dict(store.scan(b"0", None, 10_000))
+        for height in (1, 2):
+            index.current.prune(get_indexed(chain, height))
+        index.current.prune(get_indexed(chain, 4))  # not the lowest: left alone
+        assert index.current.lowest == 3
+        with IndexStore.open(MemoryStore(), CHAIN_ID) as other:
+            other.skip_to(2)
+            other.catch_up(chain)
+            wanted = dict(other.current.store.scan(b"", None, 10_000))
+        left = {key[1:]: value for key, value in store.scan(b"0", None, 10_000)}
+        assert left == wanted
+        assert len(left) < len(whole)
 
 
 def test_new_blocks_appear_behind_a_cursor_that_waits(chain: ChainStore) -> None:

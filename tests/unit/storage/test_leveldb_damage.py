@@ -6,6 +6,7 @@ import random
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -155,3 +156,38 @@ def test_a_full_disk_is_named_and_what_was_synced_before_stays(tmp_path: Path) -
     with LevelStore.open(path) as again:
         assert again.get(b"before") == b"1"
         assert again.get(b"big") is None
+
+
+def test_a_damaged_block_never_shortens_a_scan_in_silence(tmp_path: Path) -> None:
+    """LevelDB steps over a block that it cannot read, also where a scan would end anyway."""
+    numbers = random.Random(1)
+    rows = {
+        b"%c%06d" % (numbers.choice(b"ab"), number): numbers.randbytes(40)
+        for number in range(1_500)
+    }
+    folder = tmp_path / "db"
+    with LevelStore.open(folder) as store:
+        store.write(rows, sync=True)
+    LevelStore.open(folder).close()  # the log becomes a table
+    table = max(folder.glob("*.ldb"), key=lambda path: path.stat().st_size)
+    whole = table.read_bytes()
+    reported = 0
+    for offset in range(50, len(whole), 401):
+        table.write_bytes(whole[:offset] + bytes([whole[offset] ^ 0x40]) + whole[offset + 1 :])
+        try:
+            store = LevelStore.open(folder)
+        except DatabaseCorruptedError:
+            reported += 1
+            continue
+        with store:
+            for reverse, prefix in product((False, True), (b"a", b"b", b"")):
+                wanted = [
+                    row
+                    for row in sorted(rows.items(), reverse=reverse)
+                    if row[0].startswith(prefix)
+                ]
+                try:
+                    assert store.scan(prefix, None, 5_000, reverse) == wanted, offset
+                except DatabaseCorruptedError:
+                    reported += 1
+    assert reported > 200

@@ -11,7 +11,11 @@ def test_golden_keys() -> None:
     assert schema.META_SCHEMA == b"mschema"
     assert schema.META_TIP == b"mtip"
     assert schema.META_LOWEST == b"mlowest"
+    assert schema.INDEX_SCHEMA_VERSION == 2
+    assert schema.META_INDEX_GENERATION == b"mgeneration"
     assert schema.META_INDEX_HEIGHT == b"mindex-height"
+    assert schema.META_INDEX_LOWEST == b"mindex-lowest"
+    assert schema.META_INDEX_SEED == b"mindex-seed"
     assert schema.STATE_PREFIX == b"s"
     assert schema.make_height_key(b"b", 0x0102) == b"b" + bytes.fromhex("0000000000000102")
     assert schema.make_tree_key(4, 0xABCD) == b"k" + bytes.fromhex("040000abcd")
@@ -43,10 +47,15 @@ def test_golden_tables() -> None:
     index = {table.name: table.prefix for table in schema.INDEX_TABLES}
     assert index == {
         "meta": b"m",
+        "outcomes": b"x",
         "senders": b"a",
         "contracts": b"c",
         "events": b"e",
         "named": b"n",
+        "accounts": b"o",
+        "lots": b"l",
+        "owned": b"w",
+        "steps": b"u",
     }
 
 

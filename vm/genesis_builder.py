@@ -45,6 +45,7 @@ CONTRACT_NAMES: Final = (
     METHODOLOGY,
     PROJECTS,
     BUFFER,
+    MRV,
 )
 """The carbon contracts, in the order in which genesis deploys them."""
 
@@ -52,7 +53,7 @@ KEY_DELAY_SECONDS_DEFAULT: Final = 24 * 3600
 """Between a change of keys and the next move of units, on a real chain."""
 
 NOTICE_SECONDS_DEFAULT: Final = 30 * 24 * 3600
-"""A project stands this long in public notice, on a real chain."""
+"""A project or a report stands this long in public notice, on a real chain."""
 
 VALID_FOREVER: Final = (1 << 53) - 1
 """``valid_until`` of an accreditation without end; JSON still holds it as a number."""
@@ -148,6 +149,8 @@ def _build_connections(
         Call(PROJECTS, "connect", (administration.notice_seconds,)),
         Call(UNITS, "connect_buffer", (compute_contract_address(BUFFER),)),
         Call(BUFFER, "connect", (compute_contract_address(MRV),)),
+        Call(UNITS, "connect_mrv", (compute_contract_address(MRV),)),
+        Call(MRV, "connect", (administration.notice_seconds,)),
     ]
 
 

@@ -10,6 +10,7 @@ Never does a method here set a retired or cancelled serial back.
 from vm import Address, Map, Var, call, ctx, emit, event, export, init, record, require, revert, view
 
 BUFFER = "buffer"
+REPORT_PREFIX = "mrv."
 REASONS = "order pledge margin export"
 TRACE_MAX = 200
 PAGE_MAX = 100
@@ -199,6 +200,8 @@ retirement = Var[Address]()
 connected = Var[bool]()
 buffer = Var[Address]()
 buffer_connected = Var[bool]()
+mrv = Var[Address]()
+mrv_connected = Var[bool]()
 
 reports = Map[str, Report]()
 batches = Map[str, Batch]()
@@ -236,6 +239,14 @@ def connect_buffer(buffer_contract: Address) -> None:
     buffer.set(buffer_contract)
 
 
+@export
+def connect_mrv(mrv_contract: Address) -> None:
+    require(ctx.sender == authority.get(), "not-authority")
+    require(not mrv_connected.get(), "already-connected")
+    mrv_connected.set(True)
+    mrv.set(mrv_contract)
+
+
 # --- verified and issued ----------------------------------------------------------------------
 
 
@@ -245,7 +256,7 @@ def attest(
     evidence_hash: bytes
 ) -> None:
     """The verified net of one report: no more than that is ever issued against it."""
-    check_id(report)
+    check_new_id(report)
     check_id(project)
     check_vintage(vintage)
     require(0 < net_kg and net_kg <= SERIAL_MAX, "bad-amount")
@@ -280,7 +291,7 @@ def holds_of_project(organisation: str, project: str) -> bool:
 def issue(
     batch: str, report: str, start: int, end: int, quantity: int, buffer_quantity: int
 ) -> None:
-    check_id(batch)
+    check_new_id(batch)
     check_issue(start, end, quantity, buffer_quantity)
     require(report in reports, "no-report")
     found = reports[report]
@@ -306,13 +317,38 @@ def issue(
 
 
 @export
+def issue_report(
+    report: str, project: str, vintage: int, scope: str, net_kg: int, buffer_quantity: int,
+    owner: str, verifier: str, issuer: str, evidence_hash: bytes
+) -> str:
+    """For the contract mrv alone: the whole net of an approved report, as the batch returned."""
+    require(ctx.sender == mrv.get(), "not-mrv")
+    check_issue(0, net_kg, net_kg, buffer_quantity)
+    require_owner(owner)
+    require(not holds_of_project(verifier, project), "verifier-holds")
+    verified[verifier, project] = True
+    batch = f"{REPORT_PREFIX}{report}"
+    reports[batch] = Report(
+        verifier, owner, project, vintage, scope, net_kg, net_kg, evidence_hash
+    )
+    emit(Attested(batch, verifier, owner, project, vintage, net_kg))
+    description = Batch(
+        project, vintage, issuer, verifier, owner, evidence_hash, "", batch, ctx.time
+    )
+    put_batch(batch, description)
+    put_serials(batch, description, 0, net_kg, buffer_quantity)
+    add_totals(batch, Totals(net_kg, net_kg, buffer_quantity, 0, 0, 0), net_kg)
+    return batch
+
+
+@export
 def issue_imported(
     registry: str, batch: str, project: str, vintage: int, owner: str, start: int, end: int,
     quantity: int, buffer_quantity: int, evidence_hash: bytes, source: str, import_key: str
 ) -> None:
     """Units that another registry issued; its public record is the evidence."""
     check_id(registry)
-    check_id(batch)
+    check_new_id(batch)
     check_id(project)
     check_vintage(vintage)
     check_issue(start, end, quantity, buffer_quantity)
@@ -637,6 +673,12 @@ def check_length(text: str, low: int, high: int) -> None:
 def check_id(text: str) -> None:
     require(len(text) >= 1 and len(text) <= 64 and len(text.encode()) == len(text), "bad-id")
     require(text.replace("-", "a").replace("_", "a").replace(".", "a").isalnum(), "bad-id")
+
+
+def check_new_id(text: str) -> None:
+    """Nobody takes the name of a batch that a report is going to have."""
+    check_id(text)
+    require(not text.startswith(REPORT_PREFIX), "reserved-id")
 
 
 def get_found(batch: str) -> Batch:

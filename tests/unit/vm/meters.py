@@ -41,9 +41,9 @@ def make_readings(
     ]
 
 
-def set_up_plant(chain: Chain) -> None:
-    """An installation of ``alice`` whose data ``metering`` submits, with one meter."""
-    chain.ok("alice", "devices", "register_installation", PLANT, "metering", "CN-31", HASH)
+def set_up_plant(chain: Chain, owner: str = "alice") -> None:
+    """An installation whose data ``metering`` submits, with one meter."""
+    chain.ok(owner, "devices", "register_installation", PLANT, "metering", "CN-31", HASH)
     chain.ok("metering", "devices", "register_devices", PLANT, [make_device().wire])
 
 

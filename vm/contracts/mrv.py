@@ -1,0 +1,820 @@
+"""Reports: from what was measured to what is verified, and from there to issued units by itself.
+
+Life: draft, submitted, auto-checked, under-verification, changes-requested -> submitted, verified,
+public-notice, approved, issued; rejected or invalidated for good. Owner, submitter of the data,
+verifier, issuer and approver are five organisations. Inputs are committed by a hash, computed by
+the contract methodology, and kept with every line of the computation, so that anybody can compute
+again what was issued. Units of a report that turns out wrong are made good, never un-issued.
+Never does anybody here state a result: the verifier may only be more cautious than the computation.
+"""
+from vm import Address, Map, Var, call, ctx, emit, event, export, init, mul_div_up, record, replace
+from vm import require, revert, sha256, view
+from lib.dates.v1 import date_of
+
+# Its batch is called `mrv.REPORT`, and ids have 64 characters.
+ID_MAX = 60
+INPUTS_MAX = 128
+PAGE_ITEMS = 20
+PAGE_MAX = 100
+GRAMS_PER_KG = 1000
+SHARE_WHOLE = 10000
+NOTICE_MAX = 31536000
+# Flags: estimates above 5 % of the readings, results 30 % away from the period before.
+ESTIMATED_PERCENT_MAX = 5
+CHANGE_PERCENT_MAX = 30
+PROJECT = "project"
+INSTALLATION = "installation"
+DRAFT = "draft"
+SUBMITTED = "submitted"
+AUTO_CHECKED = "auto-checked"
+UNDER_VERIFICATION = "under-verification"
+CHANGES_REQUESTED = "changes-requested"
+VERIFIED = "verified"
+PUBLIC_NOTICE = "public-notice"
+APPROVED = "approved"
+ISSUED = "issued"
+REJECTED = "rejected"
+INVALIDATED = "invalidated"
+OPEN = "draft submitted auto-checked under-verification changes-requested verified public-notice"
+
+
+@record
+class Quantity:
+    name: str
+    value: int
+    scale: int
+    unit: str
+    reference: str
+
+
+@record
+class Line:
+    symbol: str
+    formula: str
+    inputs: list[str]
+    value: int
+    scale: int
+    unit: str
+
+
+@record
+class Computation:
+    grams: int
+    lines: list[Line]
+    flags: list[str]
+
+
+@record
+class Resolved:
+    inputs: list[Quantity]
+    flags: list[str]
+
+
+@record
+class Reading:
+    installation: str
+    unit: str
+    count: int
+    total: int
+    estimated_count: int
+    estimated_total: int
+    time_from: int
+    time_to: int
+    seconds: int
+
+
+@record
+class Installation:
+    owner: str
+    submitter: str
+    region: str
+    place_hash: bytes
+    registered_at: int
+
+
+@record
+class Activity:
+    subject: str
+    name: str
+    value: int
+    scale: int
+    unit: str
+    period_from: int
+    period_to: int
+    evidence_hash: bytes
+    submitter: str
+    submitted_at: int
+
+
+@record
+class Report:
+    """``issued_kg`` counts what a report that this one restates had issued, too."""
+
+    kind: str
+    subject: str
+    methodology: str
+    version: int
+    period_from: int
+    period_to: int
+    scope: str
+    effect: str
+    supersedes: str
+    status: str
+    owner: str
+    submitter: str
+    verifier: str
+    issuer: str
+    approver: str
+    computed_grams: int
+    verified_grams: int
+    input_count: int
+    line_count: int
+    inputs_hash: bytes
+    lines_hash: bytes
+    statement_hash: bytes
+    notice_until: int
+    issued_kg: int
+    buffer_kg: int
+    due_kg: int
+    made_good_kg: int
+    superseded_by: str
+    status_since: int
+
+
+@record
+class Claim:
+    """A time or a run of readings [start, the key's end) that belongs to one report."""
+
+    start: int
+    report: str
+
+
+@event
+class Opened:
+    report: str
+    kind: str
+    subject: str
+    methodology: str
+    version: int
+    period_from: int
+    period_to: int
+    owner: str
+    submitter: str
+    supersedes: str
+
+
+@event
+class Computed:
+    report: str
+    grams: int
+    inputs_hash: bytes
+    lines_hash: bytes
+    flag_count: int
+
+
+@event
+class StatusChanged:
+    report: str
+    status: str
+    organisation: str
+    reason: str
+
+
+@event
+class Commented:
+    report: str
+    organisation: str
+    comment_hash: bytes
+
+
+@event
+class MadeGood:
+    report: str
+    certificate: int
+    quantity_kg: int
+    due_kg: int
+
+
+authority = Var[Address]()
+connected = Var[bool]()
+notice_seconds = Var[int]()
+
+reports = Map[str, Report]()
+inputs_of = Map[tuple[str, int], list[Quantity]]()
+lines_of = Map[tuple[str, int], list[Line]]()
+flags_of = Map[str, list[str]](default=[])
+periods = Map[tuple[str, str, int], Claim]()
+readings = Map[tuple[str, int], Claim]()
+restatements = Map[str, str](default="")
+used_certificates = Map[int, str](default="")
+
+
+@init
+def create() -> None:
+    authority.set(ctx.sender)
+
+
+@export
+def connect(seconds: int) -> None:
+    """How long a verified report stands in public notice before it may be approved."""
+    require(ctx.sender == authority.get(), "not-authority")
+    require(not connected.get(), "already-connected")
+    require(0 <= seconds and seconds <= NOTICE_MAX, "bad-notice")
+    connected.set(True)
+    notice_seconds.set(seconds)
+
+
+# --- opened and submitted ---------------------------------------------------------------------
+
+
+@export
+def open_report(
+    report: str, kind: str, subject: str, methodology: str, version: int, period_from: int,
+    period_to: int, scope: str, submitter: str, supersedes: str
+) -> None:
+    """By the owner of the project or installation, who names the submitter of the data."""
+    check_id(report)
+    require(len(report) <= ID_MAX, "bad-id")
+    require(report not in reports, "report-exists")
+    require(0 <= period_from and period_from < period_to, "bad-period")
+    require(1 <= len(scope) and len(scope) <= 64, "bad-scope")
+    owner = get_caller()
+    effect: str = call("methodology", "get_version", methodology, version)[2]
+    require_subject(kind, subject, owner, methodology, scope, effect)
+    require_creditable(kind, subject, period_from, period_to)
+    require(call("identity", "is_active", submitter), "no-submitter")
+    require(submitter != owner, "submitter-is-owner")
+    new = Report(
+        kind, subject, methodology, version, period_from, period_to, scope, effect, supersedes,
+        DRAFT, owner, submitter, "", "", "", 0, 0, 0, 0, b"", b"", b"", 0, 0, 0, 0, 0, "", ctx.time
+    )
+    if supersedes == "":
+        claim_period(report, new)
+    else:
+        check_restated(report, new)
+    reports[report] = new
+    emit(
+        Opened(
+            report, kind, subject, methodology, version, period_from, period_to, owner, submitter,
+            supersedes
+        )
+    )
+
+
+def require_subject(
+    kind: str, subject: str, owner: str, methodology: str, scope: str, effect: str
+) -> None:
+    if kind == PROJECT:
+        project = call("projects", "get_project", subject)
+        require(project[0] == owner, "not-owner")
+        require(project[5] == methodology, "methodology-mismatch")
+        require(project[7] == scope, "scope-mismatch")
+    else:
+        require(kind == INSTALLATION, "bad-kind")
+        require(call("devices", "get_installation", subject).owner == owner, "not-owner")
+        require(effect != "sink", "project-needed")
+
+
+def require_creditable(kind: str, subject: str, period_from: int, period_to: int) -> None:
+    if kind == PROJECT:
+        call("projects", "check_creditable", subject, period_from, period_to)
+
+
+def claim_period(report: str, new: Report) -> None:
+    start = (new.subject, new.methodology, new.period_from)
+    for key, claim in periods.scan((new.subject, new.methodology), start, 1):
+        require(claim.start >= new.period_to, "period-reported")
+    periods[new.subject, new.methodology, new.period_to] = Claim(new.period_from, report)
+
+
+def check_restated(report: str, new: Report) -> None:
+    """The very period of an approved or issued report of the same subject, once at a time."""
+    old = get_found(new.supersedes)
+    require(old.status == APPROVED or old.status == ISSUED, "not-restatable")
+    same = old.kind == new.kind and old.subject == new.subject
+    same = same and old.methodology == new.methodology
+    same = same and old.period_from == new.period_from and old.period_to == new.period_to
+    require(same, "restatement-mismatch")
+    require(restatements[new.supersedes] == "", "already-restated")
+    restatements[new.supersedes] = report
+
+
+@export
+def submit(report: str, inputs: list[Quantity]) -> None:
+    """All inputs at once; those of readings and activities must be what the chain holds."""
+    found = get_found(report)
+    require_status(found, [DRAFT, CHANGES_REQUESTED])
+    require(get_caller() == found.submitter, "not-submitter")
+    require(1 <= len(inputs) and len(inputs) <= INPUTS_MAX, "bad-inputs")
+    require(found.period_to <= ctx.time, "period-running")
+    for given in inputs:
+        check_input(found, given)
+    check_once(inputs)
+    put_inputs(report, inputs)
+    changed = replace(
+        found, input_count=len(inputs), inputs_hash=hash_inputs(inputs), line_count=0
+    )
+    put_status(report, changed, SUBMITTED, found.submitter, "")
+
+
+def check_input(found: Report, given: Quantity) -> None:
+    parts = given.reference.split(":")
+    require(len(parts) == 2, "bad-reference")
+    source = parts[0]
+    if source == "batch":
+        check_reading(found, given)
+    elif source == "activity":
+        check_activity(found, given, parts[1])
+    elif source == "report":
+        check_other(found, given, parts[1])
+    else:
+        # What a factor is, methodology fills in; that it is one, too.
+        require(source == "factor", "bad-reference")
+
+
+def check_once(inputs: list[Quantity]) -> None:
+    """No reading and no activity counts twice for one kind of input (`coal`, `coal.2`)."""
+    seen: dict[str, bool] = {}
+    runs: list[tuple[str, int, int]] = []
+    for item in inputs:
+        base = item.name.split(".")[0]
+        if item.reference.startswith("batch:"):
+            run = parse_run(item.reference)
+            device = run[0]
+            key = f"{base}:{device}"
+            for other, first, last in runs:
+                require(other != key or run[2] < first or last < run[1], "input-twice")
+            runs.append((key, run[1], run[2]))
+        elif not item.reference.startswith("factor:"):
+            key = f"{base}:{item.reference}"
+            require(key not in seen, "input-twice")
+            seen[key] = True
+
+
+def check_reading(found: Report, given: Quantity) -> None:
+    run = parse_run(given.reference)
+    device = run[0]
+    reading: Reading = call("devices", "get_reading", device, run[1], run[2])
+    exact = given.value == reading.total and given.scale == 0 and given.unit == reading.unit
+    require(exact, "input-mismatch")
+    inside = found.period_from <= reading.time_from and reading.time_to <= found.period_to
+    require(inside, "outside-period")
+    place: Installation = call("devices", "get_installation", reading.installation)
+    require(found.kind == PROJECT or reading.installation == found.subject, "not-your-device")
+    require(place.owner == found.owner, "not-your-device")
+    require(place.submitter == found.submitter, "not-your-device")
+    require_unused(found, device, run[1], run[2])
+
+
+def parse_run(reference: str) -> tuple[str, int, int]:
+    """The device, first and last of `batch:DEVICE/FIRST-LAST`."""
+    parts = reference[6:].split("/")
+    require(len(parts) == 2, "bad-reference")
+    ends = parts[1].split("-")
+    require(len(ends) == 2 and is_number(ends[0]) and is_number(ends[1]), "bad-reference")
+    return parts[0], int(ends[0]), int(ends[1])
+
+
+def is_number(text: str) -> bool:
+    """As the chain writes it: two texts for one run would hide that it is used twice."""
+    return 1 <= len(text) and len(text) <= 16 and text.isdigit() and not text.startswith("0")
+
+
+def require_unused(found: Report, device: str, first: int, last: int) -> None:
+    """Readings carry one approved project report: the one restated does not count."""
+    if found.kind == PROJECT:
+        for key, claim in readings.scan((device,), (device, first), 1):
+            own = claim.report == found.supersedes
+            require(own or claim.start > last, "readings-used")
+
+
+def check_activity(found: Report, given: Quantity, activity: str) -> None:
+    held: Activity = call("devices", "get_activity", activity)
+    exact = given.value == held.value and given.scale == held.scale and given.unit == held.unit
+    require(exact, "input-mismatch")
+    inside = found.period_from <= held.period_from and held.period_to <= found.period_to
+    require(inside, "outside-period")
+    require(held.subject == found.subject, "not-your-activity")
+    require(held.submitter == found.submitter, "not-your-activity")
+
+
+def check_other(found: Report, given: Quantity, other: str) -> None:
+    held = get_found(other)
+    require(held.status == APPROVED or held.status == ISSUED, "report-not-approved")
+    exact = given.value == held.verified_grams and given.scale == 0 and given.unit == "g"
+    require(exact, "input-mismatch")
+    inside = found.period_from <= held.period_from and held.period_to <= found.period_to
+    require(inside, "outside-period")
+    require(held.owner == found.owner, "not-owner")
+
+
+# --- computed ---------------------------------------------------------------------------------
+
+
+@export
+def check(report: str) -> None:
+    """Compute and flag. Anybody may ask for it: nothing here depends on who does."""
+    found = get_found(report)
+    require_status(found, [SUBMITTED])
+    given = get_all_inputs(report, found)
+    period = (found.period_from, found.period_to)
+    resolved: Resolved = call(
+        "methodology", "resolve", found.methodology, found.version, period[0], period[1], given
+    )
+    made: Computation = call(
+        "methodology", "compute", found.methodology, found.version, period[0], period[1], given
+    )
+    flags = made.flags
+    flags.extend(find_flags(found, given, made.grams))
+    put_inputs(report, resolved.inputs)
+    put_lines(report, made.lines)
+    flags_of[report] = flags
+    inputs_hash = hash_inputs(resolved.inputs)
+    lines_hash = hash_lines(made.lines)
+    changed = replace(found, computed_grams=made.grams, input_count=len(resolved.inputs))
+    changed = replace(
+        changed, inputs_hash=inputs_hash, lines_hash=lines_hash, line_count=len(made.lines)
+    )
+    put_status(report, changed, AUTO_CHECKED, get_caller(), "")
+    emit(Computed(report, made.grams, inputs_hash, lines_hash, len(flags)))
+
+
+def find_flags(found: Report, given: list[Quantity], grams: int) -> list[str]:
+    flags: list[str] = []
+    length = found.period_to - found.period_from
+    for item in given:
+        if item.reference.startswith("batch:"):
+            run = parse_run(item.reference)
+            device = run[0]
+            reading: Reading = call("devices", "get_reading", device, run[1], run[2])
+            if reading.seconds < length:
+                flags.append(f"uncovered-time:{device}")
+            if reading.estimated_count * 100 > reading.count * ESTIMATED_PERCENT_MAX:
+                flags.append(f"estimated-readings:{device}")
+    if grams <= 0:
+        flags.append("nothing-to-credit" if found.effect == "sink" else "no-emissions")
+    before = periods.get((found.subject, found.methodology, found.period_from))
+    if before is not None:
+        old = reports[before.report]
+        # Both per second, multiplied out.
+        now = grams * (old.period_to - old.period_from)
+        then = old.verified_grams * length
+        if abs(now - then) * 100 > abs(then) * CHANGE_PERCENT_MAX:
+            flags.append("year-on-year")
+    return flags
+
+
+# --- verified ---------------------------------------------------------------------------------
+
+
+@export
+def begin_verification(report: str) -> None:
+    """By a verifier accredited for the report's scope; it takes the duty for good."""
+    found = get_found(report)
+    require_status(found, [AUTO_CHECKED])
+    verifier = require_role("verifier", "not-a-verifier")
+    require_accredited(verifier, found.scope)
+    require(found.verifier == "" or found.verifier == verifier, "not-verifier")
+    require_apart(found, verifier, "verifier")
+    put_status(report, replace(found, verifier=verifier), UNDER_VERIFICATION, verifier, "")
+
+
+@export
+def request_changes(report: str, reason: str) -> None:
+    check_length(reason, 1, 256)
+    found = get_found(report)
+    require_status(found, [UNDER_VERIFICATION])
+    verifier = require_verifier(found)
+    put_status(report, found, CHANGES_REQUESTED, verifier, reason)
+
+
+@export
+def verify(report: str, verified_grams: int, statement_hash: bytes) -> None:
+    """The verified figure is the computed one, or a more cautious one."""
+    found = get_found(report)
+    require(len(statement_hash) == 32, "bad-hash")
+    require_status(found, [UNDER_VERIFICATION])
+    verifier = require_verifier(found)
+    require_accredited(verifier, found.scope)
+    if found.effect == "sink":
+        require(verified_grams <= found.computed_grams, "above-computed")
+    else:
+        require(verified_grams >= found.computed_grams, "below-computed")
+    changed = replace(found, verified_grams=verified_grams, statement_hash=statement_hash)
+    put_status(report, changed, VERIFIED, verifier, "")
+
+
+@export
+def publish(report: str) -> None:
+    """By a registry accredited for the scope, which takes the duty of the issuer."""
+    found = get_found(report)
+    require_status(found, [VERIFIED])
+    issuer = require_role("registry", "not-an-issuer")
+    require_accredited(issuer, found.scope)
+    require_apart(found, issuer, "issuer")
+    changed = replace(found, issuer=issuer, notice_until=ctx.time + notice_seconds.get())
+    put_status(report, changed, PUBLIC_NOTICE, issuer, "")
+
+
+@export
+def comment(report: str, comment_hash: bytes) -> None:
+    """What any member has to say during the notice; the text is published elsewhere."""
+    found = get_found(report)
+    require(len(comment_hash) == 32, "bad-hash")
+    require_status(found, [PUBLIC_NOTICE])
+    require(ctx.time < found.notice_until, "notice-over")
+    emit(Commented(report, get_caller(), comment_hash))
+
+
+@export
+def approve(report: str) -> None:
+    """By a regulator, after the notice; a project's credits are issued in the same moment."""
+    found = get_found(report)
+    require_status(found, [PUBLIC_NOTICE])
+    approver = require_role("regulator", "not-a-regulator")
+    require_apart(found, approver, "approver")
+    require(ctx.time >= found.notice_until, "notice-running")
+    require_creditable(found.kind, found.subject, found.period_from, found.period_to)
+    carried = replace_restated(report, found, approver)
+    claim_readings(report, found)
+    put_status(report, replace(found, approver=approver), APPROVED, approver, "")
+    if found.effect == "sink":
+        issue(report, carried)
+
+
+def replace_restated(report: str, found: Report, approver: str) -> int:
+    """The restated report ends here; returns the kilograms that it had issued."""
+    if found.supersedes == "":
+        return 0
+    old = reports[found.supersedes]
+    # Since this one was opened somebody may have invalidated it.
+    require(old.status == APPROVED or old.status == ISSUED, "not-restatable")
+    release_readings(found.supersedes, old)
+    periods[found.subject, found.methodology, found.period_to] = Claim(found.period_from, report)
+    net_kg = max(0, found.verified_grams // GRAMS_PER_KG)
+    due_kg = max(0, old.issued_kg - net_kg)
+    old = replace(old, superseded_by=report, due_kg=due_kg)
+    put_status(found.supersedes, old, INVALIDATED, approver, f"restated by {report}")
+    return old.issued_kg
+
+
+def issue(report: str, carried: int) -> None:
+    """The verified net in whole kilograms, rounded down; the buffer's share of it rounded up."""
+    found = reports[report]
+    net_kg = max(0, found.verified_grams // GRAMS_PER_KG)
+    new_kg = max(0, net_kg - carried)
+    buffer_kg = 0
+    if new_kg > 0:
+        share: int = call("projects", "get_project", found.subject)[6]
+        buffer_kg = mul_div_up(new_kg, share, SHARE_WHOLE)
+        vintage = date_of(found.period_to - 1).year
+        batch = call(
+            "units", "issue_report", report, found.subject, vintage, found.scope, new_kg,
+            buffer_kg, found.owner, found.verifier, found.issuer, found.statement_hash
+        )
+        if buffer_kg > 0:
+            call("buffer", "contribute", batch, new_kg - buffer_kg, new_kg, new_kg)
+    if net_kg > 0:
+        changed = replace(found, issued_kg=net_kg, buffer_kg=buffer_kg)
+        put_status(report, changed, ISSUED, found.issuer, "")
+
+
+# --- the other ends ---------------------------------------------------------------------------
+
+
+@export
+def reject(report: str, reason: str) -> None:
+    """By its verifier while it verifies, by a regulator that holds no other duty at any time."""
+    check_length(reason, 1, 256)
+    found = get_found(report)
+    require_status(found, OPEN.split(" "))
+    caller = get_caller()
+    if found.status != UNDER_VERIFICATION or caller != found.verifier:
+        require(call("identity", "has_role", caller, "regulator"), "not-a-regulator")
+        require_apart(found, caller, "approver")
+    if found.supersedes == "":
+        del periods[found.subject, found.methodology, found.period_to]
+    else:
+        del restatements[found.supersedes]
+    put_status(report, found, REJECTED, caller, reason)
+
+
+@export
+def invalidate(report: str, reason: str) -> None:
+    """An approved report was wrong. Its units stay where they are; the owner makes them good."""
+    check_length(reason, 1, 256)
+    found = get_found(report)
+    require_status(found, [APPROVED, ISSUED])
+    regulator = require_role("regulator", "not-a-regulator")
+    require(regulator != found.owner, "approver-is-owner")
+    changed = replace(found, due_kg=found.issued_kg)
+    put_status(report, changed, INVALIDATED, regulator, reason)
+    if changed.due_kg == 0:
+        free(report, changed)
+
+
+@export
+def make_good(report: str, certificate: int) -> None:
+    """Count a cancellation by the owner with the purpose `make-good:REPORT`."""
+    found = get_found(report)
+    require_status(found, [INVALIDATED])
+    require(found.made_good_kg < found.due_kg, "nothing-due")
+    require(used_certificates[certificate] == "", "certificate-used")
+    # Certificate: id, kind, pieces, projects, vintages, quantity, owner, ..., purpose at 10.
+    held = call("retirement", "certificate", certificate)
+    fits = held[1] == "cancellation" and held[6] == found.owner
+    require(fits and held[10] == f"make-good:{report}", "certificate-mismatch")
+    used_certificates[certificate] = report
+    quantity: int = held[5]
+    changed = replace(found, made_good_kg=found.made_good_kg + quantity)
+    reports[report] = changed
+    emit(MadeGood(report, certificate, quantity, found.due_kg))
+    if changed.made_good_kg >= changed.due_kg and changed.superseded_by == "":
+        free(report, changed)
+
+
+def free(report: str, found: Report) -> None:
+    """Period and readings may be reported again: nothing that stood on them is left."""
+    del periods[found.subject, found.methodology, found.period_to]
+    release_readings(report, found)
+
+
+def claim_readings(report: str, found: Report) -> None:
+    if found.kind == PROJECT:
+        claims: list[tuple[str, int, int]] = []
+        for item in get_all_inputs(report, found):
+            if item.reference.startswith("batch:"):
+                run = parse_run(item.reference)
+                require_unused(found, run[0], run[1], run[2])
+                claims.append(run)
+        # All checked before the first is claimed: two kinds of input may stand on one run.
+        for run in claims:
+            readings[run[0], run[2] + 1] = Claim(run[1], report)
+
+
+def release_readings(report: str, found: Report) -> None:
+    if found.kind == PROJECT:
+        for item in get_all_inputs(report, found):
+            if item.reference.startswith("batch:"):
+                run = parse_run(item.reference)
+                if (run[0], run[2] + 1) in readings:
+                    del readings[run[0], run[2] + 1]
+
+
+# --- kept -------------------------------------------------------------------------------------
+
+
+def put_status(report: str, found: Report, status: str, organisation: str, reason: str) -> None:
+    reports[report] = replace(found, status=status, status_since=ctx.time)
+    emit(StatusChanged(report, status, organisation, reason))
+
+
+def put_inputs(report: str, inputs: list[Quantity]) -> None:
+    for page in range((len(inputs) + PAGE_ITEMS - 1) // PAGE_ITEMS):
+        inputs_of[report, page] = inputs[page * PAGE_ITEMS : (page + 1) * PAGE_ITEMS]
+
+
+def put_lines(report: str, lines: list[Line]) -> None:
+    for page in range((len(lines) + PAGE_ITEMS - 1) // PAGE_ITEMS):
+        lines_of[report, page] = lines[page * PAGE_ITEMS : (page + 1) * PAGE_ITEMS]
+
+
+def get_all_inputs(report: str, found: Report) -> list[Quantity]:
+    inputs: list[Quantity] = []
+    for page in range((found.input_count + PAGE_ITEMS - 1) // PAGE_ITEMS):
+        inputs.extend(inputs_of[report, page])
+    return inputs[: found.input_count]
+
+
+def hash_inputs(inputs: list[Quantity]) -> bytes:
+    """SHA-256 over every field with its length in front: no two lists have one text."""
+    text = "carbonode-inputs-v1"
+    for item in inputs:
+        fields = [item.name, f"{item.value}", f"{item.scale}", item.unit, item.reference]
+        text += "".join([put_length(part) for part in fields])
+    return sha256(text.encode())
+
+
+def hash_lines(lines: list[Line]) -> bytes:
+    text = "carbonode-lines-v1"
+    for line in lines:
+        count = len(line.inputs)
+        fields = [line.symbol, line.formula, f"{line.value}", f"{line.scale}", line.unit]
+        fields.extend([f"{count}"] + line.inputs)
+        text += "".join([put_length(part) for part in fields])
+    return sha256(text.encode())
+
+
+def put_length(text: str) -> str:
+    size = len(text)
+    return f" {size}:{text}"
+
+
+# --- who may ----------------------------------------------------------------------------------
+
+
+def get_caller() -> str:
+    return call("identity", "organisation_of", ctx.sender)
+
+
+def require_role(role: str, code: str) -> str:
+    caller = get_caller()
+    require(call("identity", "has_role", caller, role), code)
+    return caller
+
+
+def require_accredited(organisation: str, scope: str) -> None:
+    require(call("identity", "is_accredited", organisation, scope, ctx.time), "not-accredited")
+
+
+def require_verifier(found: Report) -> str:
+    caller = get_caller()
+    require(caller == found.verifier and caller != "", "not-verifier")
+    return caller
+
+
+def require_apart(found: Report, organisation: str, duty: str) -> None:
+    """Refuses `verifier-is-owner` and so on: no organisation holds two of the five duties."""
+    names = ["owner", "submitter", "verifier", "issuer"]
+    holders = [found.owner, found.submitter, found.verifier, found.issuer]
+    for name, holder in zip(names, holders):
+        if name != duty and holder == organisation:
+            revert(f"{duty}-is-{name}")
+
+
+def require_status(found: Report, allowed: list[str]) -> None:
+    if found.status not in allowed:
+        revert(f"report-{found.status}")
+
+
+def get_found(report: str) -> Report:
+    require(report in reports, "no-report")
+    return reports[report]
+
+
+def check_length(text: str, low: int, high: int) -> None:
+    require(len(text) >= low and len(text) <= high, "bad-text")
+
+
+def check_id(text: str) -> None:
+    require(len(text) >= 1 and len(text) <= 64 and len(text.encode()) == len(text), "bad-id")
+    require(text.replace("-", "a").replace("_", "a").replace(".", "a").isalnum(), "bad-id")
+
+
+# --- views ------------------------------------------------------------------------------------
+
+
+@view
+def get_report(report: str) -> Report:
+    return get_found(report)
+
+
+@view
+def get_inputs(report: str, page: int) -> list[Quantity]:
+    """Twenty a page, from 0; after the computation with every factor and parameter filled in."""
+    require(0 <= page, "bad-limit")
+    return get_all_inputs(report, get_found(report))[page * PAGE_ITEMS : (page + 1) * PAGE_ITEMS]
+
+
+@view
+def get_lines(report: str, page: int) -> list[Line]:
+    count = get_found(report).line_count
+    require(0 <= page, "bad-limit")
+    if page * PAGE_ITEMS >= count:
+        return []
+    return lines_of[report, page][: count - page * PAGE_ITEMS]
+
+
+@view
+def get_flags(report: str) -> list[str]:
+    require(report in reports, "no-report")
+    return flags_of[report]
+
+
+@view
+def get_report_at(subject: str, methodology: str, time: int) -> str:
+    """The report of the period that holds ``time``, '' when there is none."""
+    for key, claim in periods.scan((subject, methodology), (subject, methodology, time), 1):
+        if claim.start <= time:
+            return claim.report
+    return ""
+
+
+@view
+def get_use(device: str, sequence: int) -> str:
+    """The approved project report that stands on a reading, '' when there is none."""
+    for key, claim in readings.scan((device,), (device, sequence), 1):
+        if claim.start <= sequence:
+            return claim.report
+    return ""
+
+
+@view
+def get_notice_seconds() -> int:
+    return notice_seconds.get()
+
+
+@view
+def list_reports(after: str, limit: int) -> list[str]:
+    require(1 <= limit and limit <= PAGE_MAX, "bad-limit")
+    return [name for name, found in reports.scan(None, after, limit)]

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from primitives.certificate import Certificate
+from consensus.messages import Vote, encode_message
+from primitives.certificate import Certificate, Phase
 from primitives.hashing import ZERO_HASH, Address, Hash
 from primitives.validators import Validator, ValidatorSet
 from tools.simulator.checks import (
@@ -64,9 +65,17 @@ class ChangesItsBlocks(SimNode):
         super().crash(down_ms)
 
 
+class WritesAnotherResult(SimNode):
+    """Writes a certified block with a result that is not the certified one."""
+
+    def _write(self, proposal, certificate, executed):  # type: ignore[no-untyped-def]
+        super()._write(proposal, certificate, Hash(bytes(32)))
+
+
 @pytest.mark.parametrize(
     ("node_type", "violation"),
     [
+        (WritesAnotherResult, "committed something else than certified"),
         (RepeatsTransactions, "a transaction is final twice"),
         (TellsBeforeItWrites, "what was told final is lost"),
         (ChangesItsBlocks, "a final block changed on disk"),
@@ -101,6 +110,13 @@ def test_an_honest_node_is_neither_blamed_nor_halted() -> None:
         make_checker().see_blame(0, 1, "equivocation")
     with pytest.raises(ViolationError, match="an honest node halted"):
         make_checker().see_halt(0, "divergence")
+
+
+def test_a_validator_speaks_for_itself_alone() -> None:
+    vote = Vote(int(Phase.PREPARE), 1, 0, Hash(bytes(32)), ZERO_HASH, 1, bytes(64))
+    make_checker().see_sent(1, encode_message(vote))
+    with pytest.raises(ViolationError, match="speaks as a validator that it is not"):
+        make_checker().see_sent(0, encode_message(vote))
 
 
 def test_dead_leaders_that_are_not_passed_over_are_seen() -> None:

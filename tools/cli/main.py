@@ -17,6 +17,7 @@ from tools.cli.imports import import_group
 from tools.cli.key_commands import keys
 from tools.cli.light import light
 from tools.cli.lookups import index
+from tools.cli.mrv import mrv
 from tools.cli.network_commands import localnet, testnet
 from tools.cli.query_commands import query
 from tools.cli.session import RootGroup, Session
@@ -86,6 +87,7 @@ for _command in (
     config,
     import_group,
     factors_group,
+    mrv,
     doctor,
     bench,
     version,

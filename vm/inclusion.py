@@ -34,6 +34,7 @@ from vm.resolve import check_functions
 
 DIGESTS: Final = {
     "lib.access.v1": "79e5382bca8b164cb4ee2f55d52906ae06da16b4987cc2a79a6a6f69508c9ade",
+    "lib.cbam.v1": "39e753bebe0e6858726273c3a967e7bfcace36de029a3c2e2e7ceb468f629472",
     "lib.combustion.v1": "20de54384362721d9a8203db0899ba29516f4fbc9f9f5b453b146e6681f927f8",
     "lib.crediting.v1": "6320baa157666d2efb7432d9982b388418b82d69ac243951b448223cb0d302c1",
     "lib.dates.v1": "29ae7e86e791c109df0b9884929830596a809c1dd55f6bf27262974559708f1b",

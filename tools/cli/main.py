@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from tools.cli.audit import audit
+from tools.cli.calc import calc
 from tools.cli.chain_commands import consensus, peers, status
 from tools.cli.contract import contract
 from tools.cli.contract_life import LIFE_COMMANDS
@@ -80,6 +81,7 @@ for _command in (
     consensus,
     contract,
     audit,
+    calc,
     light,
     snapshot,
     backup,

@@ -29,7 +29,24 @@ R 0.26 1
 CF 0.47 tC/tdm
 T 4.303 1
 """
+CBAM = """AL.iron 1000 t
+DIR.iron 1600 tCO2e
+MK.iron 50 t
+WE.iron 4 TJ
+USE.iron/steel 950 t
+AL.steel 1100 t
+DIR.steel 120 tCO2e
+HI.steel 2 TJ
+HIF.steel 62 tCO2/TJ
+EL.steel 400 MWh
+ELF.steel 0.5 tCO2/MWh
+IN.FeMn/steel 20 t
+PD.FeMn 1.4 tCO2e/t
+PI.FeMn 1.5 tCO2e/t
+PE.FeMn 2.5 MWh/t
+"""
 BASE = {
+    "method_cbam": CBAM,
     "method_combustion": COAL + WASTE,
     "method_electricity": GRID,
     "method_steel_reduction": STEEL,
@@ -227,7 +244,7 @@ def test_a_trace_names_what_it_was_made_of(method: str) -> None:
     known = {name for name, *_ in inputs} | {name.split("/")[0] for name, *_ in inputs}
     for symbol, formula, used, _, scale, unit in result.trace:
         assert set(used) <= known, symbol
-        assert formula and unit and scale == 12
+        assert formula and unit and scale == (24 if method == "method_cbam" else 12)
         known.add(symbol)
     last = result.trace[-1]
-    assert result.grams == round(Fraction(last[3], 10**6))
+    assert result.grams == round(Fraction(last[3], 10 ** (last[4] - 6)))

@@ -1,0 +1,1 @@
+"""Runs the chain's own calculators offline, on documents that people have."""

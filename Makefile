@@ -62,8 +62,8 @@ simulate-whole: venv  ## Whole nodes on virtual time; nightly: SEEDS=0..5000 (ab
 	$(BIN)/python -m tools.simulator.whole --seeds $(SEEDS) $(ARGS)
 
 .PHONY: mutate model
-mutate: venv     ## make mutate TARGET=consensus ARGS="--only votes.py": changes that no test notices
-	$(BIN)/python -m tests.mutation $(or $(TARGET),consensus) $(ARGS)
+mutate: venv     ## make mutate TARGET=consensus FILES="votes inbox" ONLY=survivors QUICK=1: changes that no test notices
+	$(BIN)/python -m tests.mutation $(or $(TARGET),consensus) $(FILES:%=--file %) $(ONLY:%=--%) $(if $(QUICK),--quick) $(ARGS)
 
 model: venv      ## The view change searched exhaustively: 4 validators, 1 liar, 3 views (minutes)
 	$(BIN)/python -m tests.model $(ARGS)

@@ -2,7 +2,12 @@
 
 Verdicts go to ``run/mutation/TARGET.jsonl``; a second run takes up where the first ended:
 killed mutants stay killed (``--fresh`` judges them again), survivors are tried again.
-Exit code 1 when a mutant survived that ``survivors-TARGET.toml`` does not explain.
+``--file votes`` looks at one module, ``--survivors`` only at what lived through the last run,
+``--quick`` judges by the first group of tests alone: what it kills is dead, and what it
+leaves is only not dead yet.
+
+Exit code 1 when a mutant survived that ``survivors-TARGET.toml`` does not explain, and when
+that file explains one that is no more or that a test kills.
 """
 
 from __future__ import annotations
@@ -11,11 +16,21 @@ import argparse
 import random
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import PurePath
 
 from tests.mutation.judge import Judge
 from tests.mutation.mutants import Mutant, find_mutants
-from tests.mutation.results import Results, read_reasons, summarise
+from tests.mutation.results import Results, find_stale, read_reasons, summarise
 from tests.mutation.targets import ROOT, TARGETS, Target
+
+
+def choose_files(target: Target, names: Sequence[str]) -> Target:
+    """Return the target with the modules of these names only; all of them for none."""
+    files = tuple(path for path in target.files if not names or PurePath(path).stem in names)
+    if len(files) < len(set(names)):
+        raise SystemExit(f"no such module in {target.name}: {', '.join(names)}")
+    return replace(target, files=files)
 
 
 def choose(target: Target, only: Sequence[str], sample: int | None, seed: int) -> list[Mutant]:
@@ -34,6 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
     parser.add_argument("target", choices=sorted(TARGETS))
     parser.add_argument("--only", action="append", default=[], help="part of an id; repeatable")
+    parser.add_argument("--file", action="append", default=[], help="a module; repeatable")
+    parser.add_argument("--survivors", action="store_true", help="only what survived last time")
+    parser.add_argument("--quick", action="store_true", help="by the first group of tests only")
     parser.add_argument("--sample", type=int, help="judge this many, drawn by --seed")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1)
@@ -41,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--again-explained", action="store_true", help="and what is explained")
     parser.add_argument("--list", action="store_true", help="only list the ids")
     options = parser.parse_args(arguments)
-    target = TARGETS[options.target]
+    target = choose_files(TARGETS[options.target], options.file)
     mutants = choose(target, options.only, options.sample, options.seed)
     if options.list:
         print("\n".join(mutant.id for mutant in mutants))
@@ -50,6 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.fresh:
         results.file.unlink(missing_ok=True)
     judged = results.read()
+    if options.survivors:
+        survived = {name for name, verdict in judged.items() if verdict.status == "survived"}
+        mutants = [mutant for mutant in mutants if mutant.id in survived]
     due = [
         mutant
         for mutant in mutants
@@ -58,14 +79,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ]
     started = time.monotonic()
     if due:
-        Judge(target, options.jobs, results).judge(due)
+        judge = replace(target, tests=target.tests[:1]) if options.quick else target
+        Judge(judge, options.jobs, results).judge(due)
     table, unexplained = summarise(mutants, results.read(), reasons)
     print(table)
     took = time.monotonic() - started
     print(f"{len(due)} judged in {took:.0f} s ({took / max(len(due), 1):.2f} s each)")
     for item in unexplained:
         print(f"survived: {item}")
-    return 1 if unexplained else 0
+    stale = find_stale(target, results.read(), reasons)
+    for item in stale:
+        print(f"reason for nothing: {item}")
+    return 1 if unexplained or stale else 0
 
 
 if __name__ == "__main__":

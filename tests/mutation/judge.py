@@ -34,12 +34,13 @@ from tests.mutation.edits import apply
 from tests.mutation.mutants import Mutant, parse
 from tests.mutation.results import Results, Verdict
 from tests.mutation.session import COLLECTION, collect, measure, run_items
-from tests.mutation.targets import ROOT, Target
+from tests.mutation.targets import ROOT, TARGETS, Target
 
 WALL_S = 900.0
 NEEDS_COLD = "cold"
 PASSED = "passed"
 KILLED = "killed "
+QUICK = "only the quick tests were run"
 
 
 @dataclass
@@ -79,7 +80,7 @@ def _ran_at_import(imported: set[int], outer: int, spans: dict[int, int]) -> boo
 
 def make_map(target: Target) -> Map:
     """Measure, or take what was measured with exactly these files."""
-    kept = target_folder(target) / "lines.json"
+    kept = target_folder(target) / f"lines-{target.name}-{len(target.tests)}.json"
     digest = compute_digest(target)
     if kept.exists():
         data = json.loads(kept.read_text())
@@ -124,6 +125,7 @@ class Judge:
     def __init__(self, target: Target, jobs: int, results: Results) -> None:
         self._target, self._jobs, self._results = target, jobs, results
         self._map = make_map(target)
+        self._quick = len(target.tests) < len(TARGETS[target.name].tests)
         self._kills: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for verdict in results.read().values():
             self._see_kill(verdict)
@@ -225,7 +227,7 @@ class Judge:
             elif text.startswith(KILLED):
                 self._write(by_id[name], "killed", text.removeprefix(KILLED), took)
             elif text == PASSED:
-                self._write(by_id[name], "survived", "", took)
+                self._write(by_id[name], "survived", QUICK if self._quick else "", took)
             elif text.startswith(FAILED):
                 raise RuntimeError(f"{name}\n{text}")
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tests.mutation.mutants import Mutant
-from tests.mutation.targets import RESULTS
+from tests.mutation.mutants import Mutant, find_mutants
+from tests.mutation.targets import RESULTS, ROOT, Target
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,16 @@ def read_reasons(path: Path) -> dict[str, str]:
     return {
         mutant: group["reason"].strip() for group in data["group"] for mutant in group["mutants"]
     }
+
+
+def find_stale(
+    target: Target, verdicts: dict[str, Verdict], reasons: dict[str, str]
+) -> list[str]:
+    """Return what is explained in the target's files but is no mutant of them, or is killed."""
+    ids = {mutant.id for path in target.files for mutant in find_mutants(ROOT, path)}
+    here = [item for item in reasons if item.split(" ", 1)[0] in target.files]
+    killed = {name for name, verdict in verdicts.items() if verdict.status == "killed"}
+    return [item for item in here if item not in ids or item in killed]
 
 
 def summarise(

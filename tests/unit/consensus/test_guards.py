@@ -29,7 +29,7 @@ from primitives.block import compute_header_hash
 from primitives.certificate import Phase, compute_certificate_hash
 from primitives.errors import ProofError
 from primitives.hashing import ZERO_HASH, Address, Hash
-from tests.unit.consensus.harness import CHAIN, NOW, PARAMS, Bench, hash_of, only, said
+from tests.unit.consensus.harness import CHAIN, NOW, PARAMS, Bench, hash_of, make_keys, only, said
 
 
 def with_header(proposal: Proposal, **changes: object) -> Proposal:
@@ -54,7 +54,7 @@ def with_header(proposal: Proposal, **changes: object) -> Proposal:
         ({"tx_count": 2}, "header-tx-count"),
         ({"txs_root": hash_of("x")}, "header-txs-root"),
         ({"evidence_root": hash_of("x")}, "header-evidence-root"),
-        ({"proposer": Bench().keys[2].public_key}, "header-proposer"),
+        ({"proposer": make_keys(4)[2].public_key}, "header-proposer"),
         ({"proposer": Address(hash_of("stranger"))}, "header-proposer"),
     ],
 )

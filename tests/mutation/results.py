@@ -54,9 +54,7 @@ def read_reasons(path: Path) -> dict[str, str]:
     }
 
 
-def find_stale(
-    target: Target, verdicts: dict[str, Verdict], reasons: dict[str, str]
-) -> list[str]:
+def find_stale(target: Target, verdicts: dict[str, Verdict], reasons: dict[str, str]) -> list[str]:
     """Return what is explained in the target's files but is no mutant of them, or is killed."""
     ids = {mutant.id for path in target.files for mutant in find_mutants(ROOT, path)}
     here = [item for item in reasons if item.split(" ", 1)[0] in target.files]

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.mutation.__main__ import choose_files
 from tests.mutation.edits import apply, find_edits
 from tests.mutation.mutants import find_mutants
-from tests.mutation.results import read_reasons
+from tests.mutation.results import Verdict, find_stale, read_reasons, summarise
 from tests.mutation.targets import ROOT, TARGETS
 
 CODE = '''"""A module."""
@@ -66,3 +67,28 @@ def test_every_reason_in_the_file_of_survivors_is_about_code_that_exists(name: s
     reasons = read_reasons(target.survivors)
     assert [item for item in reasons if item not in ids] == []
     assert all(len(reason) > 20 for reason in reasons.values())
+
+
+def test_one_module_can_be_judged_alone() -> None:
+    target = choose_files(TARGETS["consensus"], ["votes", "inbox"])
+    assert target.files == ("consensus/inbox.py", "consensus/votes.py")
+    assert choose_files(TARGETS["consensus"], []) == TARGETS["consensus"]
+    with pytest.raises(SystemExit, match="no such module"):
+        choose_files(TARGETS["consensus"], ["votes", "vote"])
+
+
+def test_a_survivor_needs_a_reason_and_a_reason_a_survivor() -> None:
+    target = choose_files(TARGETS["consensus"], ["watch"])
+    mutants = find_mutants(ROOT, "consensus/watch.py")
+    killed, explained, unexplained = (mutant.id for mutant in mutants[:3])
+    verdicts = {
+        killed: Verdict(killed, "killed", "a test", 0.1),
+        explained: Verdict(explained, "survived", "", 0.1),
+        unexplained: Verdict(unexplained, "survived", "", 0.1),
+    }
+    gone = "consensus/watch.py Watch.gone [removed] x() -> pass"
+    elsewhere = "consensus/votes.py VoteBook.gone [removed] x() -> pass"
+    reasons = dict.fromkeys((explained, killed, gone, elsewhere), "a reason of some length")
+    _, missing = summarise(mutants, verdicts, reasons)
+    assert missing == [unexplained]
+    assert sorted(find_stale(target, verdicts, reasons)) == sorted([killed, gone])

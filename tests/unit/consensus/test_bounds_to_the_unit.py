@@ -112,7 +112,7 @@ def test_256_links_are_remembered_and_the_one_silent_longest_gives_way() -> None
     # One that is known already costs nobody a place and is now the youngest.
     for number in (3, 0):
         table.hear(address(number), 7, 0, NOW)
-    assert len(table.get_all()) == 256
+        assert len(table.get_all()) == 256
     table.hear(address(256), 8, 0, NOW)
     known = table.get_all()
     assert len(known) == 256
@@ -128,7 +128,7 @@ def test_1024_answers_are_remembered_and_the_oldest_gives_way() -> None:
     # One that is answered again costs nobody a place and is now the youngest.
     for number in (5, 0):
         assert table.may_answer(address(number), "status", NOW + 200)
-    assert table.held == 1_024
+        assert table.held == 1_024
     assert table.may_answer(address(1_024), "status", NOW + 200)
     assert table.held == 1_024
     assert not table.may_answer(address(0), "status", NOW + 200)

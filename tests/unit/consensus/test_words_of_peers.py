@@ -404,8 +404,8 @@ def test_each_peer_that_proves_our_height_final_is_one_to_sync_from() -> None:
     bench = Bench()
     certificate = final(bench)
     for peer in (0, 2):
-        effects = only(bench.hear(bench.status(2, certificate), peer), Behind)
-        assert effects == [Behind(1, certificate, bench.keys[peer].public_key, verified=True)]
+        told = only(bench.hear(bench.status(2, certificate), peer), Behind)
+        assert told == [Behind(1, certificate, bench.keys[peer].public_key, verified=True)]
     # Votes for another block teach nothing new.
     assert bench.hear(bench.vote(0, Phase.COMMIT, 3, hash_of("c"))) == []
     # A known proposal without its body is asked for, and synced.

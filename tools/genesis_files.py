@@ -1,4 +1,4 @@
-"""Reads the carbon contracts' sources out of the installed package.
+"""Reads the carbon contracts, the methods and their manifests out of the installed package.
 
 The one place that touches files on the way to a genesis; everything else is in
 vm/genesis_builder.py. Never writes. Source: vm/contracts/README.md.
@@ -10,12 +10,15 @@ from importlib import resources
 
 from primitives.genesis import Genesis, GenesisContract
 from primitives.params import ChainParams
+from primitives.transaction import Call
 from primitives.validators import ValidatorSet
+from tools.methodologies.manifest import Manifest, parse_manifest
 from vm.genesis_builder import (
     CONTRACT_NAMES,
     DevelopmentConsortium,
     build_genesis,
 )
+from vm.inclusion import compute_code_hash
 
 
 def load_contracts() -> tuple[GenesisContract, ...]:
@@ -27,6 +30,30 @@ def load_contracts() -> tuple[GenesisContract, ...]:
     )
 
 
+def load_methods() -> tuple[tuple[GenesisContract, Manifest], ...]:
+    """Return the shipped methods, each with its manifest, by name."""
+    folder = resources.files("vm").joinpath("contracts").joinpath("methods")
+    names = sorted(
+        item.name.removesuffix(".json") for item in folder.iterdir() if item.name.endswith(".json")
+    )
+    return tuple(
+        (
+            GenesisContract(name, folder.joinpath(f"{name}.py").read_text(encoding="ascii")),
+            parse_manifest(folder.joinpath(f"{name}.json").read_text(encoding="utf-8")),
+        )
+        for name in names
+    )
+
+
+def make_methodology_calls() -> list[Call]:
+    """Return the calls that publish, try and activate the shipped methods at genesis."""
+    return [
+        call
+        for contract, manifest in load_methods()
+        for call in manifest.make_genesis_calls(compute_code_hash(contract.source))
+    ]
+
+
 def build_development_genesis(
     chain_name: str,
     time_ms: int,
@@ -34,7 +61,10 @@ def build_development_genesis(
     consortium: DevelopmentConsortium,
     params: ChainParams | None = None,
 ) -> Genesis:
-    """Return the genesis of a local network. Its keys are public: development only."""
+    """Return the genesis of a local network, the shipped methodologies in force.
+
+    Its keys are public: development only.
+    """
     return build_genesis(
         chain_name,
         time_ms,
@@ -42,5 +72,6 @@ def build_development_genesis(
         params or ChainParams(),
         consortium.members,
         consortium.administration,
-        load_contracts(),
+        (*load_contracts(), *(contract for contract, _ in load_methods())),
+        make_methodology_calls(),
     )

@@ -99,8 +99,11 @@ def build_genesis(
     members: Sequence[Member],
     administration: Administration,
     contracts: Sequence[GenesisContract],
+    calls_after: Sequence[Call] = (),
 ) -> Genesis:
     """Return the genesis; ``contracts`` are the carbon contracts, then any others.
+
+    ``calls_after`` are sent by the authority once the members are there.
 
     Raises GenesisError when a carbon contract is missing, a parameter is out of range,
     or an administrator or deployer is no member's key (it could never send anything).
@@ -117,6 +120,7 @@ def build_genesis(
     calls = [*_build_connections(params, validators, administration)]
     for member in members:
         calls.extend(_build_member(member))
+    calls.extend(calls_after)
     return Genesis(
         version=GENESIS_VERSION,
         chain_name=chain_name,

@@ -185,7 +185,9 @@ def get_converter(
 def _adopt(kind: Type, contract: Contract) -> Type:
     match kind:
         case RecordType():
+            # A library's record has its module's name before its own where nobody imported it.
             own = contract.records.get(kind.name)
+            own = own or contract.records.get(kind.name.rpartition(".")[2])
             fields = [(name, _adopt(field, contract)) for name, field in kind.fields]
             if own is not None and not own.is_event and list(own.fields) == fields:
                 return own

@@ -207,6 +207,7 @@ def adopt(kind: Type, contract: Contract) -> Type:
     match kind:
         case RecordType():
             own = contract.records.get(kind.name)
+            own = own or contract.records.get(kind.name.rpartition(".")[2])
             fields = [(name, adopt(field, contract)) for name, field in kind.fields]
             if own is not None and not own.is_event and list(own.fields) == fields:
                 return own

@@ -313,6 +313,8 @@ def test_an_upgrade_of_the_code_ends_the_versions_that_used_it(chain: Chain) -> 
     [
         ("bad-id", "", 1, {}),
         ("bad-id", "a b", 1, {}),
+        ("bad-id", "x" * 65, 1, {}),
+        ("bad-id", "caf\u00e9", 1, {}),
         ("bad-version", "fuel", 1, {}),
         ("bad-version", "fuel", 3, {}),
         ("bad-version", "new", 0, {}),

@@ -24,7 +24,7 @@ from tools.factors.figures import VALID_FOREVER, NotAFigure, parse_decimal, to_s
 CONTRACT: Final = "methodology"
 VECTOR_REFERENCE: Final = "vector"
 LINE_SCALE: Final = 12
-"""Every line of a trace is at this scale (vm/library/lib/quantities)."""
+"""Lines of a trace are at this scale (vm/library/lib/quantities) unless ``lineScale`` says so."""
 
 
 class ManifestError(CarbonodeError):
@@ -79,7 +79,8 @@ def parse_manifest(text: str) -> Manifest:
     """Return the manifest of a JSON text; see read_manifest."""
     try:
         found = json.loads(text)
-        vectors = tuple(_make_vector(item) for item in found["vectors"])
+        scale = int(found.get("lineScale", LINE_SCALE))
+        vectors = tuple(_make_vector(item, scale) for item in found["vectors"])
         numerator, denominator = found["ratio"]
         requirements: list[Value] = [
             [str(item["name"]), [str(unit) for unit in item["units"]], int(item["least"]),
@@ -118,13 +119,13 @@ def hash_vector(vector: Sequence[Any]) -> bytes:
     return hashlib.sha256("".join(parts).encode()).digest()
 
 
-def _make_vector(item: Any) -> list[Value]:
+def _make_vector(item: Any, scale: int) -> list[Value]:
     inputs: list[Value] = [
         _make_quantity(name, number, unit, VECTOR_REFERENCE)
         for name, number, unit in item["inputs"]
     ]
     lines: list[Value] = [
-        [str(symbol), _scale(number, LINE_SCALE), LINE_SCALE, str(unit)]
+        [str(symbol), _scale(number, scale), scale, str(unit)]
         for symbol, number, unit in item["lines"]
     ]
     return [inputs, int(str(item["grams"])), lines]

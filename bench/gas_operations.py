@@ -109,10 +109,10 @@ def lot(a: int) -> Lot:
 
 VALUES = {
     "n": "12345", "m": "678", "w": "2 ** 250", "s": "'hello world'", "b": "b'hello world'",
-    "me": "ctx.sender", "lot": "Lot(ctx.sender, 1, 'a')",
+    "u": "[12345][0]", "me": "ctx.sender", "lot": "Lot(ctx.sender, 1, 'a')",
     "wide": "Wide(1, 'b', b'c', True, ctx.sender, [1, 2, 3], {'a': 1}, (1, 'b'))",
 }  # fmt: skip
-"""What the names in statements stand for."""
+"""What the names in statements stand for. That ``u`` is an int nobody knows beforehand."""
 SIZED = {
     "key": "'k' * (@size // 10 + 1)", "t": "'ab' * (@size * 5)",
     "r": "('ab' * (@size * 5)).encode()",
@@ -137,6 +137,8 @@ STATEMENTS = (
     "v = n // m", "v = w // n", "v = w // (2 ** 120)", "v = n % m", "v = w % (2 ** 127 - 1)",
     "v = 3 ** 150", "v = n ** 2", "v = n << 100", "v = w >> 100", "v = n & m", "v = w | n",
     "v = n ^ m", "v = -n", "v = -w", "v = ~n",
+    "v = u + m", "v = u - m", "v = u * m", "v = u // m", "v = u % m", "v = u == m", "v = u != m",
+    "v = u < m", "v = u <= m", "v = u > m", "v = u >= m",
     "v = n == m", "v = n != m", "v = n < m", "v = n <= m", "v = n > m", "v = n >= m",
     "v = s == s", "v = s != 'x'", "v = s < 'x'", "v = s >= 'x'", "v = b < b", "v = me == me",
     "v = @t == (@t + 'a')", "v = @x == @x", "v = @p == @p", "v = @d == @d",

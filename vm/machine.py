@@ -29,6 +29,7 @@ from vm.codecs import dynamic_to_wire
 from vm.compiler import Program, check_source, compile_source
 from vm.gas import FRAMES_MAX, VM_VERSION, get_schedule
 from vm.guards_builtins import BuiltinGuards
+from vm.guards_integers import INTEGER_GUARDS, PREFIX
 from vm.guards_methods import MethodGuards
 from vm.guards_operators import OperatorGuards
 from vm.guards_values import ValueGuards
@@ -126,6 +127,7 @@ class Machine:
         operators, values = OperatorGuards(meter), ValueGuards(meter)
         builtins = BuiltinGuards(meter, operators, values)
         guards = operators.get_table() | values.get_table() | MethodGuards(meter).get_table()
+        guards |= {PREFIX + name: guard for name, guard in INTEGER_GUARDS.items()}
         guards |= builtins.get_table() | SdkGuards(self._runtime).get_table()
         return guards | {"sdk.call": self._call_contract, "sdk.replace": replace}
 

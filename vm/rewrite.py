@@ -14,6 +14,9 @@ from typing import Any, Final
 
 from vm.declarations import Contract, Function, Variable
 from vm.gas import Schedule
+from vm.guards_integers import INTEGER_GUARDS
+from vm.guards_integers import PREFIX as INTEGER_PREFIX
+from vm.integers import Integers, find_integers
 from vm.language import BUILTINS
 from vm.meter import OBJECT_BYTES
 from vm.scopes import Scope, get_target_names, make_scope
@@ -75,10 +78,12 @@ class FunctionRewriter:
         self._cost = 0
         self._temporaries = 0
         self._scope = Scope(contract, frozenset())
+        self._integers = Integers(contract, frozenset(), frozenset())
 
     def rewrite(self, function: Function) -> ast.FunctionDef:
         """Return the guarded function."""
         self._scope = make_scope(self.contract, function)
+        self._integers = find_integers(self.contract, function)
         self._temporaries = 0
         node = function.node
         parameters = [ast.arg(name) for name, _ in function.parameters]
@@ -207,7 +212,8 @@ class FunctionRewriter:
         target = node.target
         if isinstance(target, ast.Name):
             current = ast.Name(target.id, ast.Load())
-            value = guard(name, current, self._expression(node.value))
+            operand = self._expression(node.value)
+            value = guard(self._choose(name, None, target, node.value), current, operand)
             return [ast.Assign([ast.Name(target.id, ast.Store())], value)]
         if not isinstance(target, ast.Subscript):
             raise _unchecked(target)
@@ -233,6 +239,12 @@ class FunctionRewriter:
 
     # Expressions
 
+    def _choose(self, name: str, node: ast.expr | None, left: ast.expr, right: ast.expr) -> str:
+        """Return the guard for operands seen before: one that looks at no types if it need not."""
+        if name in INTEGER_GUARDS and self._integers.proves(node, left, right):
+            return INTEGER_PREFIX + name
+        return name
+
     def _operator_cost(self, op: ast.operator) -> int:
         if isinstance(op, ast.FloorDiv | ast.Mod):
             return self.schedule.division
@@ -247,8 +259,9 @@ class FunctionRewriter:
                 return self._name(node)
             case ast.BinOp():
                 self._cost += self._operator_cost(node.op)
-                left = self._expression(node.left)
-                return guard(_BINARY[type(node.op)], left, self._expression(node.right))
+                left, right = self._expression(node.left), self._expression(node.right)
+                name = self._choose(_BINARY[type(node.op)], node, node.left, node.right)
+                return guard(name, left, right)
             case ast.UnaryOp():
                 return self._unary(node)
             case ast.BoolOp():
@@ -320,7 +333,8 @@ class FunctionRewriter:
             return has if isinstance(op, ast.In) else ast.UnaryOp(ast.Not(), has)
         is_member = isinstance(op, ast.In | ast.NotIn)
         first = self._expression(left)
-        return guard(name, first, self._peek(right) if is_member else self._expression(right))
+        second = self._peek(right) if is_member else self._expression(right)
+        return guard(self._choose(name, None, left, right), first, second)
 
     def _attribute(self, node: ast.Attribute) -> ast.expr:
         if self._scope.is_context(node.value):
@@ -377,7 +391,7 @@ class FunctionRewriter:
 
     def _comprehension(self, node: ast.ListComp | ast.DictComp) -> ast.expr:
         """The price of a turn is charged up front, times the turns, by the guard of its source."""
-        outer_scope, outer_cost = self._scope, self._cost
+        outer_scope, outer_cost, outer_integers = self._scope, self._cost, self._integers
         prices: list[int] = []
         parts: list[ast.comprehension] = []
         for index, generator in enumerate(node.generators):
@@ -388,6 +402,7 @@ class FunctionRewriter:
             else:
                 outer_cost = self._cost + self.schedule.builtin
             self._scope = self._scope.with_names(set(get_target_names(generator.target)))
+            self._integers = self._integers.hide(get_target_names(generator.target))
             self._cost = self.schedule.turn
             conditions = [self._expression(condition) for condition in generator.ifs]
             prices.append(self._cost)
@@ -404,7 +419,7 @@ class FunctionRewriter:
         prices[-1] += self._cost
         for part, price in zip(parts, prices, strict=True):
             _set_price(part.iter, price)
-        self._scope, self._cost = outer_scope, outer_cost
+        self._scope, self._cost, self._integers = outer_scope, outer_cost, outer_integers
         return result
 
     # Calls

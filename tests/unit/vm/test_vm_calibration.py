@@ -7,6 +7,7 @@ from bench.gas import BAR, Loop, Row, judge, make_slopes, measure
 from bench.gas_operations import Operation, find_missing, list_operations, make_source
 from bench.gas_sources import list_sources
 from vm.compiler import check_source
+from vm.inclusion import DIGESTS, load_module
 from vm.machine import Machine
 
 
@@ -71,7 +72,17 @@ def test_a_measurement_has_one_sample_a_round_and_the_gas_of_one_statement():
 def test_sources_to_deploy_are_what_their_names_say(name, source):
     problems = check_source(source)
     assert bool(problems) == ("refused" in name), problems[:1]
-    assert len(source) > 4_000
+    assert len(source) > 4_000 or "imports" in name
+
+
+def test_every_module_of_the_library_is_deployed_whole_alone_and_together():
+    sources = dict(list_sources())
+    for module in DIGESTS:
+        alone = sources[f"deploy imports of {module}"]
+        together = sources["deploy imports of all modules"]
+        for name in load_module(module).words:
+            assert f"{name}(" in alone and f"{name}(" in together
+        assert module in sources["deploy imports of a word of each module"]
 
 
 def test_the_contract_around_a_statement_is_a_contract():

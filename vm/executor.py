@@ -113,9 +113,9 @@ def execute_block(
     params: ChainParams,
     validators: ValidatorSet,
 ) -> BlockOutcome:
-    """Return the outcome of a block on the state of its parent."""
+    """Return the outcome of a block on the state of its parent, at the prices of ``params``."""
     height = inputs.context.height
-    run = _BlockRun(machine, reader, inputs.context, params)
+    run = _BlockRun(machine.at_version(params.vm_version), reader, inputs.context, params)
     for index, transaction in enumerate(inputs.transactions):
         run.execute(index, transaction)
     run.write_gas_used()
@@ -351,6 +351,7 @@ def execute_genesis(machine: Machine, genesis: Genesis) -> BlockOutcome:
     the call, when anything fails: such a chain must not start.
     """
     context = BlockContext(compute_chain_id(genesis), 0, genesis.time_ms // 1000, 0, AUTHORITY)
+    machine = machine.at_version(genesis.params.vm_version)
     overlay = Overlay(MemoryReader())
     gas = 0
     for contract in genesis.contracts:

@@ -1,5 +1,7 @@
-"""The gas schedule and the VM's own limits, keyed by ``vm_version``.
+"""The gas schedules, keyed by ``vm_version``, and the VM's own limits.
 
+The version in the chain's parameters, which a vote changes at an epoch's end, chooses the
+prices of all code, whatever its age: docs/decisions/0042-version-in-force-sets-prices.md.
 One unit is about 5 ns of the reference machine. Static prices are charged at the
 start of each basic block (worst case of short circuits), dynamic ones inside guards,
 before the work. Overpriced is safe, underpriced is the bug. Source: docs/contracts.md,
@@ -11,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-VM_VERSION: Final = 1
+from primitives.errors import CarbonodeError
 
 INT_MIN: Final = -(1 << 255)
 INT_MAX: Final = (1 << 255) - 1
@@ -90,9 +92,20 @@ class Schedule:
     deploy_word: int = 2_300
 
 
-SCHEDULES: Final = {1: Schedule()}
+SCHEDULES: Final[dict[int, Schedule]] = {1: Schedule()}
+"""The prices of every version, without gaps. One that was in force on a chain never changes."""
+VM_VERSION: Final = max(SCHEDULES)
+"""The newest version that this program knows; it knows all below."""
 
 
 def get_schedule(vm_version: int) -> Schedule:
-    """Return the prices of ``vm_version``."""
-    return SCHEDULES[vm_version]
+    """Return the prices of ``vm_version``; raises CarbonodeError 'vm-version'."""
+    schedule = SCHEDULES.get(vm_version)
+    if schedule is None:
+        raise CarbonodeError(
+            "this program does not know that version of the VM",
+            code="vm-version",
+            vm_version=vm_version,
+            known=max(SCHEDULES),
+        )
+    return schedule

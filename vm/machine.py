@@ -97,7 +97,8 @@ class Machine:
     """Runs contracts. Safe to call from any thread; calls wait for each other.
 
     ``internal_fault`` names the last Python error that leaked from a guard: our bug.
-    ``options`` has the cache of compiled code; no outcome depends on them.
+    ``options`` has the cache of compiled code; no outcome depends on them. ``vm_version``
+    sets the prices; blocks are run by the machine ``at_version`` of the chain's parameters.
     """
 
     def __init__(self, vm_version: int = VM_VERSION, options: LinkOptions = LINK_OPTIONS) -> None:
@@ -107,6 +108,7 @@ class Machine:
         load_library()
         self._vm_version = vm_version
         self._options = options
+        self._family = {vm_version: self}
         self._schedule = get_schedule(vm_version)
         self._runtime = Runtime(self._schedule)
         self._programs: dict[bytes, Program] = {}
@@ -135,6 +137,18 @@ class Machine:
     def guard_names(self) -> frozenset[str]:
         """Names of the guards that every contract may reach, without their ``$``."""
         return frozenset(self._guards)
+
+    def at_version(self, vm_version: int) -> Machine:
+        """Return the machine that runs at the prices of ``vm_version``: this, or one beside it.
+
+        Prices are compiled into code, so each version has its own programs; a machine is made
+        at the first use. Raises CarbonodeError 'vm-version' for one that this program lacks.
+        """
+        if vm_version not in self._family:
+            machine = Machine(vm_version, self._options)
+            machine._family = self._family
+            self._family.setdefault(vm_version, machine)
+        return self._family[vm_version]
 
     def check(self, source: str) -> list[Problem]:
         """Return every reason to refuse ``source``; [] means accepted."""

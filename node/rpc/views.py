@@ -83,6 +83,7 @@ class Views:
     ) -> dict[str, Any]:
         """Return value, gas, events and height of a call whose writes are dropped."""
         tip = self._state.tip
+        machine = self._machine.at_version(tip.next_params.vm_version)
         context = BlockContext(
             chain_id=self._chain_id,
             height=tip.height,
@@ -97,7 +98,7 @@ class Views:
                 raise not_found("no such contract", contract=contract)
             parsed = parse_arguments(abi, contract, method, arguments)
             call = Call(contract, method, parsed)
-            outcome = self._machine.view(view, context, sender, call, gas_limit)
+            outcome = machine.view(view, context, sender, call, gas_limit)
             if outcome.status != STATUS_OK:
                 raise RpcError(
                     ErrorNumber.REVERTED,

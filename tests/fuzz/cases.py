@@ -81,7 +81,7 @@ def _row(outcome: Any) -> Any:
     return (*row, outcome.values, tuple(events))
 
 
-def check(source: str, machine: Machine | None = None) -> Any:
+def check(source: str, machine: Machine | None = None, vm_version: int = VM_VERSION) -> Any:
     """The checked contract of ``source``, or the code of the first reason to refuse it.
 
     What ``machine`` has compiled already is not compiled again: a checked tree is only read.
@@ -91,14 +91,14 @@ def check(source: str, machine: Machine | None = None) -> Any:
         if program is not None:
             return program.contract
     try:
-        return compile_source(source, get_schedule(VM_VERSION)).contract
+        return compile_source(source, get_schedule(vm_version)).contract
     except Rejected as refusal:
         return refusal.code
 
 
-def refer(case: Case, machine: Machine | None = None) -> list[Any]:
+def refer(case: Case, machine: Machine | None = None, vm_version: int = VM_VERSION) -> list[Any]:
     """What the reference makes of a case, in the form of ``observe``."""
-    prices = get_schedule(VM_VERSION)
+    prices = get_schedule(vm_version)
     world = World(prices, HEIGHT, TIME_S, TRANSACTION)
     seen: list[Any] = []
     for name, source, arguments in case.contracts:
@@ -111,7 +111,7 @@ def refer(case: Case, machine: Machine | None = None) -> list[Any]:
             refusal = "contract-name"
         elif name in world.contracts:
             refusal = "contract-exists"
-        elif isinstance(checked := check(source, machine), str):
+        elif isinstance(checked := check(source, machine, vm_version), str):
             refusal = checked
         if refusal is not None:
             seen.append(("rejected", refusal, price, None, (), ()))
@@ -156,16 +156,22 @@ def digest(seen: list[Any]) -> str:
     return hashlib.sha256(repr(seen).encode("utf-8", "backslashreplace")).hexdigest()[:32]
 
 
-def compare(case: Case, machine: Machine, seen: list[Any] | None = None) -> str | None:
+def compare(
+    case: Case,
+    machine: Machine,
+    seen: list[Any] | None = None,
+    vm_version: int = VM_VERSION,
+) -> str | None:
     """Return what the two evaluators make of a case differently, None when nothing.
 
-    ``seen`` is what the VM made of it, if that is known already.
+    ``seen`` is what the VM made of it, if that is known already; ``vm_version`` the machine's.
     """
     seen = observe(case, machine) if seen is None else seen
     leak = find_leak(seen)
     if leak is not None:
         return f"{leak} ({machine.internal_fault})"
-    for index, (one, other) in enumerate(zip(seen, refer(case, machine), strict=True)):
+    reference = refer(case, machine, vm_version)
+    for index, (one, other) in enumerate(zip(seen, reference, strict=True)):
         if repr(one) != repr(other):
             return f"step {index}: the VM {one!r:.600}, the reference {other!r:.600}"
     return None

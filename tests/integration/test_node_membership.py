@@ -36,6 +36,7 @@ from tests.unit.node.support import (
 from tools.certificate.build import find_changes
 from tools.client.client import Client
 from tools.light.epochs import make_set
+from vm.gas import SCHEDULES, get_schedule
 
 pytestmark = pytest.mark.integration
 PARAMS = replace(TEST_PARAMS, epoch_blocks=6, timeout_base_ms=500)
@@ -210,8 +211,11 @@ def test_a_certificate_that_is_not_the_keys_admits_nobody(tmp_path: Path) -> Non
 
 
 @pytest.fixture
-def versions() -> Iterator[Versions]:
-    yield Versions(protocol=2, vm=1)
+def versions(monkeypatch: pytest.MonkeyPatch) -> Iterator[Versions]:
+    """A program with one more version of both; its VM asks 100 gas more for a call."""
+    dearer = replace(get_schedule(1), contract_call=get_schedule(1).contract_call + 100)
+    monkeypatch.setitem(SCHEDULES, 2, dearer)
+    yield Versions(protocol=2, vm=2)
 
 
 def test_a_node_whose_program_is_too_old_stops_before_the_boundary(
@@ -224,10 +228,15 @@ def test_a_node_whose_program_is_too_old_stops_before_the_boundary(
             cluster.nodes[3] = Node(parts)
             await cluster.nodes[3].__aenter__()
             government = Government(cluster)
-            await government.carry("versions", 2, 1)
+            view = {"contract": "governance", "method": "get_threshold", "arguments": []}
+            gas = (await cluster.client(3).call("state_call", **view))["gas"]
+            await government.carry("versions", 2, 2)
             last = -(-cluster.height(0) // PARAMS.epoch_blocks) * PARAMS.epoch_blocks
             listed = await cluster.client(0).call("validator_list")
-            assert listed["next"]["lacking"] == "protocol version 2 (this program knows up to 1)"
+            assert listed["next"]["lacking"] == (
+                "protocol version 2 (this program knows up to 1) and VM version 2 "
+                "(this program knows up to 1)"
+            )
             listed = await cluster.client(3).call("validator_list")
             assert listed["next"]["lacking"] == ""
             for index in range(3):
@@ -245,7 +254,12 @@ def test_a_node_whose_program_is_too_old_stops_before_the_boundary(
                 cluster.nodes[index] = Node(open_parts(config, cluster.genesis, key, versions))
                 await cluster.nodes[index].__aenter__()
             await cluster.wait_height(0, last + 2)
-            assert cluster.nodes[0].parts.state.params.protocol_version == 2
+            params = cluster.nodes[0].parts.state.params
+            assert (params.protocol_version, params.vm_version) == (2, 2)
+            for index in (0, 3):  # started again, and never stopped
+                await cluster.wait_height(index, last + 2)
+                seen = await cluster.client(index).call("state_call", **view)
+                assert seen["gas"] == gas + 100
 
     run(work())
 

@@ -5,8 +5,12 @@ What a byte costs depends on what it says; the price must cover the worst.
 
 from __future__ import annotations
 
+import ast
+
 from bench.vm_cases import load_source
 from vm.compiler import check_source
+from vm.declarations import Function
+from vm.inclusion import DIGESTS, include_module
 from vm.lexer import SOURCE_BYTES_MAX
 
 
@@ -45,7 +49,47 @@ def list_sources() -> list[tuple[str, str]]:
         ("deploy refused at the end", sources[2][1] + "def g(b: int) -> int:\n    b.c\n")
     )
     sources.append(("deploy refused everywhere", fill("def f(a: int) -> None:\n", "    b.c\n")))
+    return sources + list_importing()
+
+
+def list_importing() -> list[tuple[str, str]]:
+    """Return sources that import: short texts, since what they bring is most of the work.
+
+    The modules are those that there are. Beside each whole module and all of them together
+    stands one word of each, as a module is read whole for any of its words.
+    """
+    whole = {module: list_functions(module) for module in sorted(DIGESTS)}
+    least = {
+        module: [min(functions, key=lambda item: len(ast.dump(item.node)))]
+        for module, functions in whole.items()
+    }
+    sources = [
+        (f"deploy imports of {module}", make_importing({module: functions}))
+        for module, functions in whole.items()
+    ]
+    sources.append(("deploy imports of all modules", make_importing(whole)))
+    sources.append(("deploy imports of a word of each module", make_importing(least)))
     return sources
+
+
+def list_functions(module: str) -> list[Function]:
+    """Return the functions of a library module."""
+    inclusion = include_module(module, [])
+    return [] if inclusion is None else list(inclusion.declared.functions.values())
+
+
+def make_importing(modules: dict[str, list[Function]]) -> str:
+    """Return a contract that imports these functions and calls each once."""
+    heads = [
+        f"from {module} import (\n" + "".join(f"    {item.name},\n" for item in functions) + ")\n"
+        for module, functions in modules.items()
+    ]
+    calls = [
+        f"    {item.name}({', '.join('a' * len(item.parameters))})\n"
+        for functions in modules.values()
+        for item in functions
+    ]
+    return "".join(heads) + "def f(a: int) -> None:\n" + "".join(calls)
 
 
 def fill(head: str, line: str) -> str:

@@ -16,6 +16,7 @@ from tests.adversarial import bombs, programs, state, texts
 from tests.adversarial.confine import make_source
 from tests.fuzz.bytecode import ALLOWED, MODULE_ONLY, audit, audit_source
 from tests.fuzz.cases import Case, observe
+from tests.fuzz.generator.library import Words, list_modules
 from tests.fuzz.generator.programs import make_case
 from tests.fuzz.interpreters import ROOT, VERSIONS, find_interpreter
 from tests.unit.vm.vm_corpus import FAILURES, HEADER, VALUES
@@ -100,6 +101,10 @@ def test_the_check_alone_lets_no_attribute_be_spelt_but_words_and_fields():
             for node in ast.walk(tree) if isinstance(node, ast.ClassDef)
             for item in node.body if isinstance(item, ast.AnnAssign)
         }  # fmt: skip
+        imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+        for node in imports:
+            records = list_modules().get(node.module or "", Words()).records
+            fields |= {name for record in records.values() for name, _ in record}
         for node in ast.walk(tree):
             if isinstance(node, ast.Attribute):
                 assert node.attr in words | fields, source

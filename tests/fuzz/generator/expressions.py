@@ -16,9 +16,11 @@ from tests.fuzz.generator.kinds import (
     SMALL,
     TEXTS,
     Kind,
+    fields_of,
     make_kind,
     make_literal,
 )  # fmt: skip
+from tests.fuzz.generator.library import HINTS
 
 POISON = 0.006
 """Odds that an expression has another kind than the wanted one."""
@@ -33,6 +35,7 @@ class Function:
     parameters: list[tuple[str, Kind]]
     returns: Kind | None
     role: str
+    imported: bool = False
 
 
 @dataclass
@@ -140,8 +143,8 @@ class Expressions:
         }
         return self.rng.choice(choices[kind])
 
-    def record(self, name: str, depth: int, table: Any = RECORDS) -> str:
-        fields = table[name]
+    def record(self, name: str, depth: int) -> str:
+        fields = EVENTS.get(name) or fields_of(name)
         values = [self.make(kind, depth - 1) for _, kind in fields]
         split = self.rng.randint(0, len(fields))
         named = [f"{fields[i][0]}={values[i]}" for i in range(split, len(fields))]
@@ -149,7 +152,7 @@ class Expressions:
         return f"{name}({', '.join(values[:split] + named)})"
 
     def event(self, depth: int) -> str:
-        return self.record(self.rng.choice(list(EVENTS)), depth, EVENTS)
+        return self.record(self.rng.choice(list(EVENTS)), depth)
 
     def index(self) -> str:
         """An index of what has at least one item, mostly one that is there."""
@@ -201,7 +204,7 @@ class Expressions:
             if found:
                 ways.append(lambda found=found, to=contract: self.call_other(to, pick(found)))
         for record in self.module.records:
-            for field_name, field_kind in RECORDS[record]:
+            for field_name, field_kind in fields_of(record):
                 if field_kind == kind:
                     ways.append(
                         lambda record=record, field_name=field_name: (
@@ -233,7 +236,12 @@ class Expressions:
         return self.can_write or function.role == "view" or self.chance(0.05)
 
     def call(self, function: Function, depth: int) -> str:
-        arguments = [self.make(kind, depth - 1) for _, kind in function.parameters]
+        arguments = [
+            self.rng.choice(HINTS[name])
+            if function.imported and name in HINTS and self.chance(0.85)
+            else self.make(kind, depth - 1)
+            for name, kind in function.parameters
+        ]
         return f"{function.name}({', '.join(arguments)})"
 
     def call_other(self, contract: str, function: Function) -> str:
@@ -365,7 +373,7 @@ class Expressions:
 
     def of_record(self, kind: Kind, depth: int) -> list[Any]:
         make, pick, name = self.make, self.rng.choice, kind[1]
-        field_name, field_kind = pick(RECORDS[name])
+        field_name, field_kind = pick(fields_of(name))
         return [
             lambda: self.record(name, depth),
             lambda: self.record(name, depth),

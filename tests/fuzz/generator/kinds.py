@@ -8,6 +8,8 @@ import hashlib
 from random import Random
 from typing import Any
 
+from tests.fuzz.generator.library import list_records
+
 Kind = Any
 SCALARS = ("int", "str", "bool", "bytes", "Address")
 KEYS = ("int", "str", "bytes", "Address")
@@ -60,6 +62,11 @@ def make_kind(rng: Random, depth: int = 2) -> Kind:
     return ("record", rng.choice(list(RECORDS)))
 
 
+def fields_of(name: str) -> tuple[tuple[str, Kind], ...]:
+    """The fields of a record: a generated contract's own, or one of the library's."""
+    return RECORDS.get(name) or list_records()[name]
+
+
 def make_key_kind(rng: Random) -> Kind:
     """A kind of a Map's key."""
     if rng.random() < 0.7:
@@ -109,7 +116,7 @@ def make_wire(rng: Random, kind: Kind, wrong: float = 0.003) -> Any:
     if kind == "Address":
         return hashlib.sha256(b"sender %d" % rng.randint(0, 2)).digest()
     if kind[0] == "record":
-        return [make_wire(rng, field, wrong) for _, field in RECORDS[kind[1]]]
+        return [make_wire(rng, field, wrong) for _, field in fields_of(kind[1])]
     if kind[0] == "tuple":
         return [make_wire(rng, item, wrong) for item in kind[1:]]
     size = rng.choice([0, 1, 2, 3, 3, 5])

@@ -21,6 +21,7 @@ from tests.fuzz.generator.kinds import (
     make_wire,
     spell,
 )  # fmt: skip
+from tests.fuzz.generator.library import find_records, list_modules
 
 HEADER = (
     "from vm import Var, Map, record, event, export, view, init, ctx, require, revert, emit,"
@@ -29,6 +30,8 @@ HEADER = (
 )
 _STRING = re.compile(r"f?b?'(?:[^'\\]|\\.)*'|f?b?\"(?:[^\"\\]|\\.)*\"")
 _COLUMNS = 90
+IMPORTING = 0.25
+"""Odds that a contract imports from the library."""
 
 
 def wrap(line: str) -> str:
@@ -95,7 +98,7 @@ class Statements(Expressions):
             self.write(level, f"{', '.join(names)} = ({values})")
             self.names |= dict(zip(names, kinds, strict=True))
             return
-        kind = make_kind(self.rng)
+        kind = pick_kind(self.rng, self.module)
         value = self.make(kind)
         if self.names and roll < 0.4:
             name = self.rng.choice(list(self.names))
@@ -253,10 +256,20 @@ class Statements(Expressions):
         self.write(level, "return" if returns is None else f"return ({self.make(returns)})")
 
 
+def pick_kind(rng: Random, module: Module) -> Kind:
+    """A random kind, now and then a record that the contract imports."""
+    imported = module.records[len(RECORDS) :]
+    if imported and rng.random() < 0.3:
+        return ("record", rng.choice(imported))
+    return make_kind(rng)
+
+
 def make_contract(rng: Random, name: str, others: dict[str, list[Function]]) -> tuple[Module, str]:
     """A contract's declarations and its text."""
     module = Module(name, others=others)
     parts = ['"""Generated."""\n' if rng.random() < 0.3 else "", HEADER]
+    if rng.random() < IMPORTING:
+        parts[-1] += _make_imports(rng, module)
     for index in range(rng.randint(0, 3)):
         kind = make_kind(rng)
         literal = make_literal(rng, kind)
@@ -271,6 +284,29 @@ def make_contract(rng: Random, name: str, others: dict[str, list[Function]]) -> 
     return module, "".join(parts)
 
 
+def _make_imports(rng: Random, module: Module) -> str:
+    """Import lines of one or two modules; what they bring is known to ``module`` from then on."""
+    text = ""
+    modules = list_modules()
+    for name in rng.sample(sorted(modules), rng.choice((1, 1, 2))):
+        words = modules[name]
+        count = min(len(words.functions), rng.randint(1, 4))
+        chosen = rng.sample(sorted(words.functions), count)
+        records = dict[str, None]()
+        for function in chosen:
+            parameters, returns = words.functions[function]
+            module.functions.append(Function(function, parameters, returns, "", True))
+            for kind in (*[kind for _, kind in parameters], returns):
+                records |= dict.fromkeys(find_records(kind))
+        constants = [word for word in sorted(words.constants) if rng.random() < 0.3]
+        module.constants |= {word: words.constants[word] for word in constants}
+        module.records += tuple(records)
+        wanted = [*chosen, *records, *constants]
+        rng.shuffle(wanted)
+        text += wrap(f"from {name} import ({', '.join(wanted)})") + "\n"
+    return text
+
+
 def _declare(text: str) -> str:
     """The records and events that ``text`` names, and those that they name."""
     declared = ""
@@ -283,7 +319,7 @@ def _declare(text: str) -> str:
 
 
 def _make_variable(rng: Random, module: Module, name: str) -> str:
-    kind = rng.choice(("int", make_kind(rng), make_kind(rng)))
+    kind = rng.choice(("int", pick_kind(rng, module), make_kind(rng)))
     key = make_key_kind(rng) if rng.random() < 0.65 else None
     default = make_literal(rng, kind) if rng.random() < 0.7 else None
     module.variables[name] = (key, kind)
@@ -297,8 +333,9 @@ def _make_function(rng: Random, module: Module, index: int) -> str:
     role = rng.choices(("export", "view", "", "init"), (5, 2, 3, 0.4))[0]
     if any(item.role == "init" for item in module.functions) and role == "init":
         role = "export"
-    parameters = [(f"p{i}", make_kind(rng)) for i in range(rng.choice((0, 1, 1, 2, 3)))]
-    returns = make_kind(rng) if rng.random() < 0.8 else None
+    count = rng.choice((0, 1, 1, 2, 3))
+    parameters = [(f"p{i}", pick_kind(rng, module)) for i in range(count)]
+    returns = pick_kind(rng, module) if rng.random() < 0.8 else None
     function = Function(f"{role or 'help'}{index}", parameters, returns, role)
     writer = Statements(rng, module, function)
     writer.body(1, rng.randint(1, 4))

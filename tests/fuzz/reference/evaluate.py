@@ -327,12 +327,20 @@ class Frame:
         arguments = [self.look(item) if looked else self.value(item) for item in node.args]
         named = {item.arg: self.value(item.value) for item in node.keywords}
         if name in self.contract.functions:
-            return Frame(self.world, self.contract, self.contract.functions[name]).call(arguments)
+            return Frame(self.world, *self.callee(name)).call(arguments)
         if name in self.contract.records:
             return self.world.make_record(self.contract.records[name], arguments, named)
         if name in BUILTINS:
             return self.world.builtins.run(name, [*arguments, *named.values()])
         return self.world.sdk(name, arguments, named)
+
+    def callee(self, name: str) -> tuple[Contract, Function]:
+        """The function of that name, with the declarations that it sees: its own module's."""
+        function = self.contract.functions[name]
+        if not function.module:
+            return self.contract, function
+        declared = self.contract.inclusions[function.module].declared
+        return declared, declared.functions[name]
 
     def method(self, node: ast.Call, func: ast.Attribute) -> Any:
         cell = self.cell(func.value)

@@ -7,12 +7,15 @@ its turn, and that of a ``while`` the next test. Source: design/vm.md, "Gas".
 
 import ast
 import re
+from pathlib import Path
 
 from vm.declarations import Contract
 from vm.gas import Schedule
+from vm.inclusion import DIGESTS
 from vm.lexer import SOURCE_BYTES_MAX
 
 BRANCHES = (ast.If, ast.For, ast.While)
+LIBRARY = Path(__file__).resolve().parents[3] / "vm" / "library"
 
 
 def bound(target: ast.expr) -> list[str]:
@@ -21,11 +24,39 @@ def bound(target: ast.expr) -> list[str]:
     return [item.id for item in items if isinstance(item, ast.Name)]
 
 
+def split_words(text: str) -> list[str]:
+    """Words, signs and lines."""
+    return re.findall(r"\w+|[^\w ]", text, re.ASCII)
+
+
 def price_of_text(source: str, prices: Schedule) -> int:
-    """What deploying a text costs: its length, and its words, signs and lines."""
+    """What deploying a text costs: its length, its words, signs and lines, and what it imports."""
     text = source[:SOURCE_BYTES_MAX]
-    words = re.findall(r"\w+|[^\w ]", text, re.ASCII)
-    return prices.deploy + prices.deploy_byte * len(text) + prices.deploy_word * len(words)
+    words = split_words(text)
+    imported = {
+        name
+        for at in range(len(words))
+        if words[at] == "from" and (name := "".join(words[at + 1 : at + 6])) in DIGESTS
+    }
+    count = len(words) + sum(count_imported(name, set(words)) for name in imported)
+    return prices.deploy + prices.deploy_byte * len(text) + prices.deploy_word * count
+
+
+def count_imported(name: str, used: set[str]) -> int:
+    """The words of those functions of a module that ``used`` names, and of those they call."""
+    path = LIBRARY / (name.replace(".", "/") + ".py")
+    text = path.read_text()
+    functions = {
+        node.name: node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)
+    }
+    reached = {name for name in functions if name in used}
+    size = -1
+    while len(reached) != size:
+        size = len(reached)
+        named = [node for word in reached for node in ast.walk(functions[word])]
+        reached |= {n.id for n in named if isinstance(n, ast.Name) and n.id in functions}
+    segments = [ast.get_source_segment(text, functions[word]) or "" for word in reached]
+    return sum(len(split_words(segment)) for segment in segments)
 
 
 class Prices:

@@ -15,6 +15,7 @@ from tools.cli.doctor import doctor
 from tools.cli.factors import factors_group
 from tools.cli.home_commands import config, init, start
 from tools.cli.imports import import_group
+from tools.cli.inventory import inventory_group
 from tools.cli.key_commands import keys
 from tools.cli.light import light
 from tools.cli.lookups import index
@@ -89,6 +90,7 @@ for _command in (
     config,
     import_group,
     factors_group,
+    inventory_group,
     mrv,
     doctor,
     bench,

@@ -34,6 +34,8 @@ METHODOLOGY: Final = "methodology"
 PROJECTS: Final = "projects"
 BUFFER: Final = "buffer"
 MRV: Final = "mrv"
+CASH: Final = "cash"
+MARKET: Final = "market"
 
 CONTRACT_NAMES: Final = (
     GOVERNANCE,
@@ -46,6 +48,7 @@ CONTRACT_NAMES: Final = (
     PROJECTS,
     BUFFER,
     MRV,
+    CASH,
 )
 """The carbon contracts, in the order in which genesis deploys them."""
 
@@ -155,6 +158,7 @@ def _build_connections(
         Call(BUFFER, "connect", (compute_contract_address(MRV),)),
         Call(UNITS, "connect_mrv", (compute_contract_address(MRV),)),
         Call(MRV, "connect", (administration.notice_seconds,)),
+        Call(CASH, "connect", ([compute_contract_address(MARKET)],)),
     ]
 
 

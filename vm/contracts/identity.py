@@ -143,7 +143,8 @@ def register(
 ) -> None:
     require_supervisor()
     check_id(organisation)
-    require(organisation != "buffer", "reserved-id")
+    # Names that units gives to what is no organisation: the buffer account, the market's locks.
+    require(organisation not in ["buffer", "market"], "reserved-id")
     check_length(name, 1, 128)
     require(len(country) == 2 and len(country.encode()) == 2, "bad-country")
     require(country.isalnum() and country.upper() == country, "bad-country")
@@ -305,7 +306,8 @@ def accredit(organisation: str, scope: str, valid_from: int, valid_until: int) -
     roles = get_profile(organisation).roles
     require(is_standing(organisation), "not-active")
     duty = "verifier" in roles or "registry" in roles or "laboratory" in roles
-    require(duty or scope.startswith("import:"), "no-such-duty")
+    bank = "bank" in roles and scope.startswith("cash:")
+    require(duty or bank or scope.startswith("import:"), "no-such-duty")
     given_by = name_of(ctx.sender)
     accreditations[organisation, scope] = Accreditation(
         organisation, scope, valid_from, valid_until, given_by

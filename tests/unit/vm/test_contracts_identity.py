@@ -59,6 +59,7 @@ def test_a_regulator_registers_an_organisation_whose_key_then_acts(chain: Chain)
         ("bad-id", "regulator", {"organisation": "a b"}),
         ("bad-id", "regulator", {"organisation": "\u00e9"}),
         ("reserved-id", "regulator", {"organisation": "buffer"}),
+        ("reserved-id", "regulator", {"organisation": "market"}),
         ("bad-text", "regulator", {"name": ""}),
         ("bad-text", "regulator", {"name": "x" * 129}),
         ("bad-country", "regulator", {"country": "CHN"}),
@@ -265,6 +266,8 @@ def test_accreditations_have_a_scope_and_dates(chain: Chain) -> None:
         ("bad-validity", "regulator", ("verifier", "wind", -1, 9)),
         ("no-organisation", "regulator", ("nobody", "wind", 0, 9)),
         ("no-such-duty", "regulator", ("bob", "wind", 0, 9)),
+        ("no-such-duty", "regulator", ("bob", "cash:CNY", 0, 9)),
+        ("no-such-duty", "regulator", ("bank", "wind", 0, 9)),
     ],
 )
 def test_an_accreditation_is_refused(chain: Chain, code: str, sender: str, arguments: Any) -> None:

@@ -9,12 +9,18 @@ from hashlib import sha256
 import pytest
 
 from primitives.hashing import Tag, compute_hash
-from storage.blobcache import ROW_OVERHEAD_BYTES, BlobCache
 from storage.engine import KeyValueStore
 from storage.errors import CommitError, DatabaseCorruptedError, StorageError
 from storage.memory import MemoryStore
 from storage.schema import TREE_PREFIX, make_tree_key
-from storage.statetree import StateChange, StateTree, compute_empty_root, read_root
+from storage.statetree import (
+    StateChange,
+    StateTree,
+    compute_empty_root,
+    read_root,
+    update_bucket,
+)
+from storage.treecache import ROW_OVERHEAD_BYTES, TreeCache
 
 Writes = Mapping[bytes, bytes | None]
 
@@ -240,20 +246,48 @@ def test_a_commit_in_the_middle_of_a_computation_makes_it_stale_and_not_damage()
 
 def test_the_cache_keeps_to_its_bytes_and_drops_the_oldest_written() -> None:
     row = ROW_OVERHEAD_BYTES + 100
-    cache = BlobCache(3 * row)
-    for name in (b"a", b"b", b"c"):
-        cache.update({name: bytes(100)}, [])
-    cache.update({b"a": bytes(100)}, [])
-    cache.update({b"d": bytes(100)}, [])
-    assert set(cache.blobs) == {b"c", b"a", b"d"}
+    cache = TreeCache(3 * row)
+    a, b, c, d, huge = (make_tree_key(2, number) for number in range(5))
+    for name in (a, b, c):
+        cache.update({name: bytes(100)}, [], 2)
+    cache.update({a: bytes(100)}, [], 2)
+    cache.update({d: bytes(100)}, [], 2)
+    assert set(cache.buckets) == {c, a, d}
     assert cache.size == 3 * row
-    cache.update({}, [b"c", b"unknown"])
+    cache.update({}, [c, make_tree_key(2, 99)], 2)
     assert cache.size == 2 * row
-    cache.update({b"huge": bytes(10 * row)}, [])
-    assert cache.size == 0 and not cache.blobs
-    cache.update({b"x": b"1"}, [])
+    cache.update({huge: bytes(10 * row)}, [], 2)
+    assert cache.size == 0 and not cache.buckets
+    cache.update({a: b"1"}, [], 2)
     cache.clear()
-    assert cache.size == 0 and not cache.blobs
+    assert cache.size == 0 and not cache.buckets
+
+
+def test_buckets_never_push_nodes_out_of_the_cache_and_nodes_leave_half_of_it() -> None:
+    row = ROW_OVERHEAD_BYTES + 100
+    cache = TreeCache(8 * row)
+    nodes = [make_tree_key(1, number) for number in range(6)]
+    buckets = [make_tree_key(2, number) for number in range(20)]
+    cache.update(dict.fromkeys(nodes[:3], bytes(100)), [], 2)
+    cache.update(dict.fromkeys(buckets, bytes(100)), [], 2)
+    assert list(cache.nodes) == nodes[:3] and list(cache.buckets) == buckets[-5:]
+    cache.update(dict.fromkeys(nodes, bytes(100)), [], 2)
+    assert list(cache.nodes) == nodes[2:] and list(cache.buckets) == buckets[-4:]
+    assert cache.size == 8 * row
+
+
+def test_a_bucket_finds_only_whole_entries() -> None:
+    """A key hash that stands across two entries of a bucket is no entry."""
+    first, second = b"\x01" * 32, b"\x03" * 32
+    across = second[:16] + b"\x05" * 16
+    bucket = first + b"\x02" * 16 + second[:16] + b"\x05" * 16 + b"\x06" * 16 + b"\x07" * 32
+    assert bucket.find(across) == 48
+    assert update_bucket(bucket, [(across, None)]) == bucket
+    longer = update_bucket(bucket, [(across, b"\x09" * 32)])
+    assert longer == bucket[:64] + across + b"\x09" * 32 + bucket[64:]
+    assert update_bucket(longer, [(across, b"\x08" * 32)])[64:128] == across + b"\x08" * 32
+    assert update_bucket(longer, [(across, None)]) == bucket
+    assert update_bucket(b"", [(first, None)]) == b""
 
 
 def test_a_bucket_row_is_the_sorted_run_of_key_and_value_hashes() -> None:

@@ -32,7 +32,7 @@ def make_value(key: bytes) -> bytes:
 
 
 def build_state(store: LevelStore, keys: int, levels: int) -> bytes:
-    """Write ``keys`` keys with their tree, and return the root."""
+    """Write ``keys`` keys with their tree of two levels and more; return the root."""
     runs = _write_values(store, keys)
     hashes: dict[int, bytes] = {}
     for number in range(_RUNS):

@@ -19,7 +19,6 @@ from threading import Lock
 
 from primitives import limits
 from primitives.hashing import Hash, Tag
-from storage.treecache import NO_CACHE, TreeCache
 from storage.engine import Reader
 from storage.errors import CommitError, DatabaseCorruptedError, StorageError
 from storage.schema import TREE_PREFIX, make_tree_key
@@ -34,6 +33,7 @@ from storage.stateproof import (
     compute_empty_hashes,
     compute_node_hash,
 )
+from storage.treecache import NO_CACHE, TreeCache
 
 CACHE_BYTES_DEFAULT = 96 * 1024 * 1024
 """Buckets and nodes of a million keys at four levels are about 75 MB."""

@@ -13,7 +13,7 @@ from storage.schema import TREE_PREFIX
 from storage.statetree import StateTree, compute_empty_root
 
 
-@pytest.mark.parametrize("levels", [1, 3, 4])
+@pytest.mark.parametrize("levels", [2, 3, 4])
 def test_bulk_rows_and_root_are_the_trees_own(tmp_path: Path, levels: int) -> None:
     tree = StateTree(MemoryStore(), compute_empty_root(levels), levels)
     keys = [make_key(number) for number in range(700)]

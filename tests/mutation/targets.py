@@ -52,14 +52,16 @@ TARGETS = {
                 "scopes",
                 "resolve",
                 "rewrite",
+                "integers",
                 "declarations",
                 "guards_builtins",
+                "guards_integers",
                 "guards_methods",
                 "guards_operators",
                 "guards_values",
                 "storage_guards",
             ),
-            ("tests/unit/vm",),
+            ("tests/mutation/battery_vm.py", "tests/unit/vm"),
         ),
     )
 }

@@ -1,0 +1,63 @@
+"""The quick judges of a mutant of vm/: one small program a test, so that the first one kills.
+
+Every body of the corpus with its golden verdict, gas and value, the adversarial programs with
+their verdicts, the refused texts, and random programs against the second evaluator. All of
+it runs elsewhere too, where one test has many programs. Not collected with the other tests
+(its name does not begin with ``test_``).
+"""
+
+import json
+from random import Random
+
+import pytest
+
+from tests.adversarial import bombs, programs, state, texts
+from tests.adversarial.confine import run
+from tests.adversarial.test_adversarial import describe
+from tests.fuzz.cases import compare
+from tests.fuzz.generator.programs import make_case
+from tests.unit.vm.test_vm_gas import VECTORS, run_body
+from tests.unit.vm.test_vm_integers import (  # noqa: F401 - collected here as well
+    test_a_quick_guard_is_the_guard_of_its_name_for_two_integers,
+    test_the_rewriter_uses_them_where_both_operands_are_integers,
+    test_what_can_only_be_an_integer_is_one,
+    test_what_may_be_something_else_is_none,
+)
+from tests.unit.vm.test_vm_rejected import (  # noqa: F401
+    test_a_module_level_construct_outside_the_language_is_refused,
+    test_a_statement_or_expression_outside_the_language_is_refused,
+    test_text_that_a_parser_could_disagree_on_is_refused_before_it_is_parsed,
+)
+from tests.unit.vm.vm_corpus import VALUES
+from vm.machine import Machine
+
+RANDOM = 150
+EXPECTED = dict(VALUES)
+FAMILIES = programs.FAMILIES | texts.FAMILIES | bombs.FAMILIES | state.FAMILIES
+ROWS = [
+    pytest.param(verdict, text, id=f"{family}-{index}")
+    for family, rows in FAMILIES.items()
+    if not family.endswith("-bomb") or family == "number-bomb"  # they take their whole second
+    for index, (verdict, text) in enumerate(rows)
+]
+
+
+@pytest.mark.parametrize("row", json.loads(VECTORS.read_text()), ids=lambda row: row["body"][:40])
+def test_a_body_of_the_corpus(row: dict[str, object]) -> None:
+    result = run_body(row["body"])
+    assert {name: result[name] for name in ("status", "code", "gas")} == {
+        name: row[name] for name in ("status", "code", "gas")
+    }
+    if row["body"] in EXPECTED:
+        assert result["value"] == EXPECTED[row["body"]]
+
+
+@pytest.mark.parametrize(("verdict", "text"), ROWS)
+def test_an_adversarial_program(verdict: str, text: str) -> None:
+    assert describe(*run(text), verdict) == verdict
+
+
+@pytest.mark.parametrize("seed", range(RANDOM))
+def test_a_random_program_on_both_evaluators(seed: int) -> None:
+    case = make_case(Random(f"battery {seed}").getrandbits(48))
+    assert compare(case, Machine()) is None

@@ -21,6 +21,7 @@ from vm.gas import SCHEDULES, VM_VERSION, Schedule, get_schedule
 from vm.genesis_builder import Administration
 from vm.inclusion import count_words
 from vm.machine import Machine
+from vm.specialise import LinkOptions
 
 SECOND = replace(Schedule(), arithmetic=120, state_write=9_000, contract_call=700, deploy=150_000)
 """A schedule of these tests alone."""
@@ -149,6 +150,32 @@ def test_machines_of_one_family_are_made_once(second: Schedule) -> None:
     other = machine.at_version(2)
     assert other is not machine and machine.at_version(1) is machine
     assert other.at_version(1) is machine and machine.at_version(2) is other
+
+
+class DictCache:
+    """A cache of compiled code that outlives a machine."""
+
+    def __init__(self) -> None:
+        self.kept: dict[bytes, bytes] = {}
+        self.hits = 0
+
+    def load(self, key: bytes) -> bytes | None:
+        self.hits += key in self.kept
+        return self.kept.get(key)
+
+    def store(self, key: bytes, data: bytes) -> None:
+        self.kept[key] = data
+
+
+def test_compiled_code_kept_from_one_version_is_not_run_under_another(second: Schedule) -> None:
+    cache, gas = DictCache(), []
+    for version in (1, 2, 1, 2):
+        chain = Chain(make_own_genesis(version), Machine(1, LinkOptions(cache=cache)))
+        deploy(chain, "old")
+        add(chain, "old", 1)
+        gas.append(add(chain, "old", 2)[0])
+    assert gas == [gas[0], gas[0] + DEARER] * 2
+    assert cache.hits > 4
 
 
 def make_odd_schedule() -> Schedule:

@@ -19,6 +19,7 @@ from tools.cli.inventory import inventory_group
 from tools.cli.key_commands import keys
 from tools.cli.light import light
 from tools.cli.lookups import index
+from tools.cli.methodology import methodology_group
 from tools.cli.mrv import mrv
 from tools.cli.network_commands import localnet, testnet
 from tools.cli.query_commands import query
@@ -91,6 +92,7 @@ for _command in (
     import_group,
     factors_group,
     inventory_group,
+    methodology_group,
     mrv,
     doctor,
     bench,

@@ -42,7 +42,7 @@ class Manifest:
     code: str
     draft: tuple[Value, ...]
     """The contract's Draft without the code's hash, which only the code has."""
-    vectors: tuple[Value, ...]
+    vectors: tuple[list[Any], ...]
     abouts: tuple[str, ...]
 
     def make_draft(self, code_hash: bytes) -> list[Value]:
@@ -119,7 +119,7 @@ def hash_vector(vector: Sequence[Any]) -> bytes:
     return hashlib.sha256("".join(parts).encode()).digest()
 
 
-def _make_vector(item: Any, scale: int) -> list[Value]:
+def _make_vector(item: Any, scale: int) -> list[Any]:
     inputs: list[Value] = [
         _make_quantity(name, number, unit, VECTOR_REFERENCE)
         for name, number, unit in item["inputs"]

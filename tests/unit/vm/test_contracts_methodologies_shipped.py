@@ -59,8 +59,8 @@ def test_every_method_file_has_a_manifest_and_every_manifest_a_method() -> None:
 @pytest.mark.parametrize("name", sorted(METHODS))
 def test_a_genesis_whose_vector_says_otherwise_does_not_execute(name: str) -> None:
     _, manifest = METHODS[name]
-    inputs, grams, lines = manifest.vectors[0]  # type: ignore[misc]  # a vector is a list of three
-    wrong = [inputs, grams + 1, lines]  # type: ignore[operator]  # grams are an int
+    inputs, grams, lines = manifest.vectors[0]
+    wrong = [inputs, grams + 1, lines]
     draft = (*manifest.draft[:12], [hash_vector(wrong)], manifest.draft[13])
     changed = replace(manifest, vectors=(wrong,), draft=draft)
     genesis = make_chain().genesis
@@ -113,7 +113,7 @@ def test_what_the_method_refuses_reaches_the_caller(chain: Chain, inputs: str, c
 def test_vectors_are_hashed_as_the_page_says() -> None:
     for _, manifest in METHODS.values():
         for vector, committed in zip(manifest.vectors, manifest.draft[12], strict=True):  # type: ignore[arg-type]  # a list of hashes
-            assert hashlib.sha256(dump_vector(vector)).digest() == committed  # type: ignore[arg-type]  # a vector is a list
+            assert hashlib.sha256(dump_vector(vector)).digest() == committed
 
 
 def test_the_calls_of_a_genesis_publish_then_try_then_decide() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from primitives.errors import GenesisError
 from primitives.genesis import GenesisCall
+from primitives.transaction import Call
 from primitives.validators import Validator, ValidatorSet
 from tests.unit.vm.carbon_chain import HASH, MACHINE, START_SECONDS, Chain, address_of
 from tests.unit.vm.method_bench import compute_ok, make_inputs
@@ -120,6 +121,30 @@ def test_the_calls_of_a_genesis_publish_then_try_then_decide() -> None:
     methods = [call.method for call in make_methodology_calls()]
     assert methods[0] == "publish" and methods[-1] == "decide"
     assert methods.count("decide") == methods.count("publish") == len(METHODS)
+
+
+def test_what_it_costs_stays_what_the_page_says() -> None:
+    """docs/carbon.md, with 10 % of room."""
+    chain = make_chain()
+    chain.ok("regulator", "factors", "open_set", "s", "x", HASH, "CN", "", *YEAR, "verified", "")
+    page = "Table 3: Beijing (CN-BJ), line 33"
+    rows = [[f"f{n}.a-name-of-usual-size", 555_400, 9, "gCO2/kWh", "CO2", page] for n in range(50)]
+    adding = chain.make("regulator", Call("factors", "add", ("s", rows)), gas=40_000_000)
+    (added,), _ = chain.run(adding)
+    chain.ok("regulator", "factors", "publish", "s", 50)
+    factor = f"factor:{rows[0][0]}"
+    inputs = [["EL", 1000, 0, "kWh", "batch:m1/1-96"], ["GRID", 0, 0, "", factor]]
+    question = Call(M, "compute", ("electricity", 1, *YEAR, inputs))
+    computed = chain.machine.view(chain.state, chain.context(), address_of("bob"), question)
+    manifest = METHODS["combustion"][1]
+    assert (added.status, computed.status) == ("ok", "ok")
+    code_hash = compute_code_hash(METHODS["combustion"][0].source)
+    chain.ok("regulator", M, "publish", "again", 1, manifest.make_draft(code_hash))
+    trial = Call(M, "check_vector", ("again", 1, 0, manifest.vectors[0]))
+    (tried,), _ = chain.run(chain.make("bob", trial))
+    assert added.gas // 50 < 19_000 * 1.1
+    assert computed.gas < 42_000 * 1.1
+    assert (tried.status, tried.gas < 163_000 * 1.1) == ("ok", True)
 
 
 # --- manifests --------------------------------------------------------------------------------

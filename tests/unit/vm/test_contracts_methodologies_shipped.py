@@ -141,7 +141,7 @@ def test_what_it_costs_stays_what_the_page_says() -> None:
     code_hash = compute_code_hash(METHODS["combustion"][0].source)
     chain.ok("regulator", M, "publish", "again", 1, manifest.make_draft(code_hash))
     trial = Call(M, "check_vector", ("again", 1, 0, manifest.vectors[0]))
-    (tried,), _ = chain.run(chain.make("bob", trial))
+    (tried,), _ = chain.run(chain.make("bank", trial))
     assert added.gas // 50 < 19_000 * 1.1
     assert computed.gas < 42_000 * 1.1
     assert (tried.status, tried.gas < 163_000 * 1.1) == ("ok", True)

@@ -36,6 +36,11 @@ def test_the_scenario_ends_with_zero_and_a_certificate_that_the_genesis_alone_pr
         "refused (not-owner)",
         "refused (lot-locked)",
         "refused (lot-retired)",
+        "2,976 readings signed by the meter",
+        "each figure verified against exact fractions",
+        "One kilogram",
+        "READINGS 2,976 in 31 batches stand",
+        "RECOMPUTED offline",
         "state roots of all validators are equal",
         "verified offline",
     ):
@@ -55,6 +60,25 @@ def test_the_scenario_ends_with_zero_and_a_certificate_that_the_genesis_alone_pr
     )
     assert refused.returncode == 1
     assert refused.stderr.startswith("error: ")
+    check_trace_offline(folder)
+
+
+def check_trace_offline(folder: Path) -> None:
+    """With no node left: the report comes out again, and one changed reading does not pass."""
+    command = ("tools.cli.main", "--output", "json", "mrv", "recompute")
+    arguments = (*command, str(folder / "trace.json"), "--readings", str(folder / "readings"))
+    again = run(*arguments)
+    assert again.returncode == 0, again.stderr
+    shown = json.loads(again.stdout)
+    assert shown["recomputed"] and shown["readings"] == 2_976
+    assert shown["grams"] == shown["report"]["computed_grams"]
+    file = min((folder / "readings" / "furnace-meter").iterdir())
+    raw = bytearray(file.read_bytes())
+    # One bit of the last amount: a flag (1 byte) and a signature (66) come after it.
+    raw[-70] ^= 1
+    file.write_bytes(raw)
+    changed = run(*arguments)
+    assert changed.returncode == 1, changed.stdout
 
 
 @pytest.mark.integration

@@ -20,13 +20,19 @@ from rich.markup import escape
 from primitives.errors import CarbonodeError, ProofError
 from primitives.keys import PrivateKey
 from tools.certificate.build import build_certificate
+from tools.cli.mrv import show_trace, show_verdict
 from tools.client.client import Client
 from tools.client.keyfile import KEY_SUFFIX, generate_key, write_key
+from tools.gateway.store import ReadingStore
 from tools.light.reader import LightReader
-from tools.light.trace import trace_serial
+from tools.light.trace import Trace, trace_serial
 from tools.localnet.chain import PARTY_KEYS_FOLDER
 from tools.localnet.homes import write_text
 from tools.localnet.network import Localnet
+from tools.mrv.document import ReportTrace, dump_trace
+from tools.mrv.gathering import gather
+from tools.mrv.readings import CheckedReadings, check_readings
+from tools.mrv.recomputing import Recomputation, recompute
 from tools.scenario.checks import (
     check_equal_states,
     check_sums,
@@ -34,10 +40,12 @@ from tools.scenario.checks import (
     wait_caught_up,
 )
 from tools.scenario.display import Display, NodeView, make_display
-from tools.scenario.plan import PARTIES, SMALL, Plan, Size, make_plan
-from tools.scenario.story import REGULATOR, Shown, Story
+from tools.scenario.plan import BATCH_PREFIX, PARTIES, SMALL, Plan, Size, make_plan
+from tools.scenario.reporting import READINGS_FOLDER, REGULATOR
+from tools.scenario.story import Shown, Story
 
 CERTIFICATE_FILE = "certificate.json"
+TRACE_FILE = "trace.json"
 POLL_S = 0.5
 KILLED = 2
 """Number of the validator that is killed, from 0."""
@@ -53,6 +61,17 @@ class Finished:
     certificate: Path
     verified: dict[str, Any]
     seconds: float
+    traced: Traced
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """The first kilogram of the certificate, followed back to the readings behind it."""
+
+    serial: Trace
+    report: ReportTrace
+    again: Recomputation
+    readings: CheckedReadings
 
 
 async def run(net: Localnet, plan: Plan, display: Display) -> Finished:
@@ -61,7 +80,7 @@ async def run(net: Localnet, plan: Plan, display: Display) -> Finished:
     keys = _make_keys(net)
     async with net.client() as client, asyncio.TaskGroup() as group:
         watcher = group.create_task(_watch(net, display))
-        story = Story(client, keys, plan, display)
+        story = Story(client, keys, plan, display, net.directory)
         shown = await _tell(net, story)
         display.begin("Four states compared, sums checked", 0)
         height, root = await check_equal_states(net)
@@ -70,10 +89,15 @@ async def run(net: Localnet, plan: Plan, display: Display) -> Finished:
         file = net.directory / CERTIFICATE_FILE
         verified = await _certify(client, net, shown, file)
         display.note("certificate verified offline, against the genesis alone")
-        steps = await _trace(client, net, verified)
+        traced = await _trace(client, net, verified)
+        steps = len(traced.serial.steps)
         display.note(f"its first kilogram traced back to its issue: {steps} steps, each proven")
+        display.note(
+            f"and from there to {traced.readings.readings:,} readings; its report computed again "
+            f"offline: {traced.again.grams:,} g, the same"
+        )
         watcher.cancel()
-    return Finished(height, root, file, verified, time.monotonic() - started)
+    return Finished(height, root, file, verified, time.monotonic() - started, traced)
 
 
 async def _tell(net: Localnet, story: Story) -> Shown:
@@ -116,15 +140,23 @@ async def _certify(client: Client, net: Localnet, shown: Shown, file: Path) -> d
     return await verify_offline(file, net.genesis_path)
 
 
-async def _trace(client: Client, net: Localnet, verified: dict[str, Any]) -> int:
-    """Return the steps of the first retired kilogram, proven row by row."""
+async def _trace(client: Client, net: Localnet, verified: dict[str, Any]) -> Traced:
+    """Follow the first retired kilogram to its issue, its report and the readings behind it."""
     piece = verified["retirement"]["pieces"][0]
     reader = LightReader(client, net.genesis)
     trace = await trace_serial(reader, piece["batch"], piece["start"])
     kinds = [step.kind for step in trace.steps]
     if kinds[0] != "retire" or kinds[-1] != "issue":
         raise ProofError("the trace does not lead from retirement to issue", kinds=kinds)
-    return len(kinds)
+    report = await gather(reader, trace.origin["source"].removeprefix(BATCH_PREFIX))
+    document = json.dumps(dump_trace(report), indent=2, ensure_ascii=False)
+    write_text(net.directory / TRACE_FILE, document + "\n")
+    again = recompute(report)
+    checked = check_readings(report, ReadingStore(net.directory / READINGS_FOLDER))
+    if again.differences or checked.differences or not checked.readings:
+        found = [*again.differences, *checked.differences]
+        raise ProofError("the report does not come out again", differences=found)
+    return Traced(trace, report, again, checked)
 
 
 async def _watch(net: Localnet, display: Display) -> None:
@@ -189,6 +221,7 @@ def _print_end(console: Console, net: Localnet, finished: Finished) -> None:
         f"Certificate no. {stated['certificate']}: {stated['quantityKg'] / 1000:,.3f} t for "
         f"{stated['beneficiaryName']}, proven offline: {finished.certificate}"
     )
+    _print_trace(console, finished.traced)
     console.print("\nTry:")
     serial = stated["pieces"][0]
     traced = f"{serial['batch']} {serial['start']} --genesis {genesis}"
@@ -197,11 +230,27 @@ def _print_end(console: Console, net: Localnet, finished: Finished) -> None:
         f"carbonode --home {net.directory} status",
         f"carbonode --home {net.directory} consensus status --why",
         f"carbonode --home {net.directory} audit trace {traced}",
+        f"carbonode --home {net.directory} mrv trace {finished.traced.report.name} "
+        f"--readings {net.directory / READINGS_FOLDER} --genesis {genesis}",
+        f"carbonode mrv recompute {net.directory / TRACE_FILE} "
+        f"--readings {net.directory / READINGS_FOLDER}",
         f"carbonode import acr ISSUANCES.csv RETIREMENTS.csv --localnet {net.directory}",
         f"curl {net.endpoints[0]}/health",
     ):
         console.print(f"  {escape(line)}", soft_wrap=True, highlight=False)
     console.print("RPC: " + " ".join(net.endpoints), soft_wrap=True, highlight=False)
+
+
+def _print_trace(console: Console, traced: Traced) -> None:
+    """One kilogram, from its certificate back to the meter."""
+    serial, report = traced.serial, traced.report
+    way = " <- ".join(f"{step.kind} {step.taker or step.giver}" for step in serial.steps)
+    console.print(f"\n[bold]One kilogram[/]: serial {serial.serial} of {serial.batch}")
+    console.print(
+        escape(f"  {way} <- report {report.name}, verified by {report.report['verifier']}")
+    )
+    show_trace(console, report)
+    show_verdict(console, report, traced.again, traced.readings)
 
 
 @click.command()

@@ -3,8 +3,9 @@
 Everything follows from a seed, and ownership is simulated here lot by lot, so that the
 end of the real run can be compared with what must be true. Nothing here knows a chain.
 
-The project: a forest plantation, five vintages, 15 % of each issuance to the buffer
-(VCS's AFOLU buffer lies between 10 and 20 %). Quantities are kilograms.
+The projects: a forest plantation, five vintages measured on plots, 15 % of each to the buffer
+(VCS's AFOLU buffer lies between 10 and 20 %); and an electric arc furnace on a meter, whose
+reductions cannot be reversed. Quantities are kilograms; measured.py says what they come from.
 """
 
 from __future__ import annotations
@@ -12,9 +13,23 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+
+from tools.scenario.measured import (
+    METER_YEAR,
+    ForestYear,
+    MeterMonth,
+    floor_kilograms,
+    make_forest_year,
+    make_meter_month,
+)
 
 PROJECT = "LONGQUAN-FOREST"
+FURNACE = "HONGXING-FURNACE"
 SCOPE = "forestry"
+FURNACE_SCOPE = "metals"
+BATCH_PREFIX = "mrv."
+"""The contracts': an issued report's batch is called after it."""
 TONNE = 1_000
 
 
@@ -28,6 +43,9 @@ class Party:
 
 
 PROJECT_OWNER = Party("longquan-farm", "Longquan Forest Farm", ("project-owner",))
+FURNACE_OWNER = Party("hongxing-steel", "Hongxing Steel", ("project-owner",))
+METERING = Party("grid-metering", "Grid Metering", ("enterprise",))
+"""Submits the data of both projects: no owner submits its own."""
 VERIFIER = Party("cedar-verification", "Cedar Verification", ("verifier",))
 ISSUER = Party("carbon-registry", "Carbon Registry", ("registry",))
 BANK = Party("green-bank", "Green Bank", ("bank",))
@@ -39,7 +57,12 @@ ENTERPRISES = (
     Party("data-centre", "Data Centre", ("enterprise",)),
     Party("trading-house", "Trading House", ("enterprise",)),
 )
-PARTIES = (PROJECT_OWNER, VERIFIER, ISSUER, BANK, *ENTERPRISES)
+PARTIES = (PROJECT_OWNER, FURNACE_OWNER, METERING, VERIFIER, ISSUER, BANK, *ENTERPRISES)
+
+
+CUSTOMERS_BUYER = "airline"
+METERED_KG = 2 * TONNE
+"""The airline buys so much of the furnace's reductions for a customer's flight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,27 +70,29 @@ class Size:
     """How much happens."""
 
     vintages: tuple[int, ...] = (2021, 2022, 2023, 2024, 2025)
-    issuances_per_vintage: int = 32
-    issuance_kg: int = 1_000 * TONNE
+    area_ha: int = 4_300
     buffer_percent: int = 15
-    lots_per_issuance: int = 5
+    lots_per_vintage: int = 160
     rounds: int = 8
     split_percent: int = 10
     retired_percent: int = 20
 
 
-SMALL = Size(issuances_per_vintage=4, rounds=4)
+SMALL = Size(area_ha=540, lots_per_vintage=20, rounds=4)
 """For tests and hurried people: the same story with a tenth of the lots."""
 
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """Serials ``[start, end)`` of a vintage's batch; the last ``buffer_kg`` to the buffer."""
+    """A report's serials, from 0 to ``kilograms``; the last ``buffer_kg`` to the buffer."""
 
-    batch: str
-    start: int
-    end: int
+    report: str
+    kilograms: int
     buffer_kg: int
+
+    @property
+    def batch(self) -> str:
+        return BATCH_PREFIX + self.report
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +122,18 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that will happen. ``rounds`` are independent inside, in order among them."""
+    """Everything that will happen. ``rounds`` are independent inside, in order among them.
+
+    ``issues`` are the forest's, one a vintage; ``furnace`` is the metered one, which is sold to
+    one buyer (``metered``) that retires it for a customer.
+    """
 
     size: Size
+    forest: tuple[ForestYear, ...]
+    meter: MeterMonth
     issues: tuple[Issue, ...]
+    furnace: Issue
+    metered: Move
     sales: tuple[Move, ...]
     rounds: tuple[tuple[Move, ...], ...]
     retired: tuple[Lot, ...]
@@ -108,11 +141,11 @@ class Plan:
 
     @property
     def issued_kg(self) -> int:
-        return sum(issue.end - issue.start for issue in self.issues)
+        return sum(issue.kilograms for issue in (*self.issues, self.furnace))
 
     @property
     def buffered_kg(self) -> int:
-        return sum(issue.buffer_kg for issue in self.issues)
+        return sum(issue.buffer_kg for issue in (*self.issues, self.furnace))
 
     @property
     def retired_kg(self) -> int:
@@ -121,29 +154,27 @@ class Plan:
     def compute_balances(self) -> dict[tuple[str, str], int]:
         """Return kilograms by (organisation, batch) after everything."""
         balances = {
-            (party.organisation, name): 0
-            for party in (PROJECT_OWNER, *ENTERPRISES)
-            for name in self.batches
+            (party.organisation, issue.batch): 0
+            for party in (PROJECT_OWNER, FURNACE_OWNER, *ENTERPRISES)
+            for issue in (*self.issues, self.furnace)
         }
         for lot in self.kept:
             balances[lot.owner, lot.batch] += lot.kilograms
+        sold = self.metered.end - self.metered.start
+        own = self.furnace.kilograms - self.furnace.buffer_kg - sold
+        balances[self.metered.giver, self.furnace.batch] = own
+        balances[self.metered.taker, self.furnace.batch] = sold
         return balances
-
-    @property
-    def batches(self) -> tuple[str, ...]:
-        return tuple(make_batch(vintage) for vintage in self.size.vintages)
-
-
-def make_batch(vintage: int) -> str:
-    """Return a vintage's batch id, which is its report's id too."""
-    return f"{PROJECT}.{vintage}"
 
 
 def make_plan(seed: int, size: Size | None = None) -> Plan:
     """Return the plan of a seed."""
     chosen = size or Size()
     choose = random.Random(seed)
-    issues = _plan_issues(chosen)
+    forest = [make_forest_year(year, chosen.area_ha, choose) for year in chosen.vintages]
+    meter = make_meter_month(choose)
+    issues = [_plan_issue(year, chosen) for year in forest]
+    furnace = Issue(f"{FURNACE}.{METER_YEAR}-01", floor_kilograms(meter.grams), 0)
     lots, sales = _plan_sales(issues, chosen)
     rounds: list[tuple[Move, ...]] = []
     for _ in range(chosen.rounds):
@@ -153,7 +184,11 @@ def make_plan(seed: int, size: Size | None = None) -> Plan:
     retired = sorted(choose.sample(range(len(lots)), count))
     return Plan(
         chosen,
+        tuple(forest),
+        meter,
         tuple(issues),
+        furnace,
+        Move(furnace.batch, 0, METERED_KG, FURNACE_OWNER.organisation, CUSTOMERS_BUYER),
         tuple(sales),
         tuple(rounds),
         tuple(lots[place] for place in retired),
@@ -161,31 +196,24 @@ def make_plan(seed: int, size: Size | None = None) -> Plan:
     )
 
 
-def _plan_issues(size: Size) -> list[Issue]:
-    buffer_kg = size.issuance_kg * size.buffer_percent // 100
-    return [
-        Issue(
-            make_batch(vintage),
-            number * size.issuance_kg,
-            (number + 1) * size.issuance_kg,
-            buffer_kg,
-        )
-        for vintage in size.vintages
-        for number in range(size.issuances_per_vintage)
-    ]
+def _plan_issue(year: ForestYear, size: Size) -> Issue:
+    net_kg = floor_kilograms(year.grams)
+    return Issue(f"{PROJECT}.{year.vintage}", net_kg, -(-net_kg * size.buffer_percent // 100))
 
 
 def _plan_sales(issues: Sequence[Issue], size: Size) -> tuple[list[Lot], list[Move]]:
-    """The project owner sells each issuance in equal parts, to one enterprise after another."""
+    """The project owner sells each vintage in equal parts, to one enterprise after another."""
     lots: list[Lot] = []
     moves: list[Move] = []
     for issue in issues:
-        part = (issue.end - issue.start - issue.buffer_kg) // size.lots_per_issuance
-        for number in range(size.lots_per_issuance):
-            start = issue.start + number * part
+        own = issue.kilograms - issue.buffer_kg
+        cuts = [
+            own * number // size.lots_per_vintage for number in range(size.lots_per_vintage + 1)
+        ]
+        for start, end in pairwise(cuts):
             buyer = ENTERPRISES[len(lots) % len(ENTERPRISES)].organisation
-            lots.append(Lot(issue.batch, start, start + part, buyer))
-            moves.append(Move(issue.batch, start, start + part, PROJECT_OWNER.organisation, buyer))
+            lots.append(Lot(issue.batch, start, end, buyer))
+            moves.append(Move(issue.batch, start, end, PROJECT_OWNER.organisation, buyer))
     return lots, moves
 
 

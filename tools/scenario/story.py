@@ -7,12 +7,11 @@ at: an action of the plan that is refused, or a wrong that is not, ends the run.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from primitives.codec import Value
 from primitives.errors import CarbonodeError
 from primitives.hashing import TransactionId
 from primitives.keys import PrivateKey
@@ -24,9 +23,9 @@ from tools.scenario.display import Display
 from tools.scenario.plan import (
     BANK,
     ENTERPRISES,
+    FURNACE_SCOPE,
     ISSUER,
     PARTIES,
-    PROJECT,
     PROJECT_OWNER,
     SCOPE,
     TONNE,
@@ -34,13 +33,15 @@ from tools.scenario.plan import (
     Lot,
     Move,
     Plan,
-    make_batch,
 )
+from tools.scenario.reporting import REGULATOR, Reporting
 
-REGULATOR = "regulator"
 YEAR_S = 365 * 24 * 3600
 GAS_LIMIT = 2_000_000
 """For single calls that are meant to be refused: an estimate would refuse them first."""
+GAS_LIMIT_LARGE = 39_000_000
+"""For transactions of many calls that depend on each other: no estimate of each alone holds."""
+SEND_TIMEOUT_S = 60.0
 CALLS_PER_TRADE = 4
 WINDOW_PER_PARTY = 8
 
@@ -68,6 +69,7 @@ class Story:
     keys: Mapping[str, PrivateKey]
     plan: Plan
     display: Display
+    directory: Path
     moved: list[tuple[Lot, str]] = field(default_factory=list)
     retired_extra: list[Lot] = field(default_factory=list)
 
@@ -89,35 +91,25 @@ class Story:
         ]
         now = int((await self.client.status()).document.get("timeMs", 0)) // 1000
         calls += [
-            Call("identity", "accredit", (who.organisation, SCOPE, 0, now + 5 * YEAR_S))
+            Call("identity", "accredit", (who.organisation, scope, 0, now + 5 * YEAR_S))
             for who in (VERIFIER, ISSUER)
+            for scope in (SCOPE, FURNACE_SCOPE)
         ]
         self.display.begin("The regulator registers the parties", len(calls))
         await self._do(REGULATOR, calls)
         self.display.note(f"{len(PARTIES)} organisations, verifier and registry accredited")
 
     async def issue(self) -> None:
-        """The verifier attests each vintage, the registry issues it, the buffer takes its share."""
-        size = self.plan.size
-        attests = [Call("units", "attest", self._make_report(vintage)) for vintage in size.vintages]
-        issues = [
-            Call(
-                "units",
-                "issue",
-                (
-                    item.batch,
-                    item.batch,
-                    item.start,
-                    item.end,
-                    item.end - item.start,
-                    item.buffer_kg,
-                ),
-            )
-            for item in self.plan.issues
-        ]
-        self.display.begin("Five vintages verified and issued", len(attests) + len(issues))
-        await self._do(VERIFIER.organisation, attests)
-        await self._do(ISSUER.organisation, issues)
+        """From signed readings and plots to issued units, the buffer's share included."""
+        work = Reporting(
+            self.client, dict(self.keys), self.plan, self.display, self.directory, self._send_all
+        )
+        self.display.begin("Factors and projects", 0)
+        await work.prepare()
+        self.display.begin("A meter and plots are read", 0)
+        await work.measure()
+        self.display.begin("Computed, verified, approved: issued", 0)
+        await work.report()
         self.display.note(
             f"{self.plan.issued_kg // TONNE:,} t issued, of which "
             f"{self.plan.buffered_kg // TONNE:,} t to the buffer pool"
@@ -128,6 +120,7 @@ class Story:
         self.display.begin("The forest farm sells its credits", len(self.plan.sales))
         calls = [_make_transfer(move) for move in self.plan.sales]
         await self._do(PROJECT_OWNER.organisation, calls)
+        await self._send_all(self.plan.metered.giver, [_make_transfer(self.plan.metered)])
         self.display.note(f"{len(calls)} lots sold to {len(ENTERPRISES)} enterprises")
 
     async def trade(self, number: int) -> None:
@@ -167,7 +160,8 @@ class Story:
 
     async def retire_for_customer(self) -> Shown:
         """One retirement for a named customer; the same again, and a sale of it, are refused."""
-        lot = self.plan.kept[2]
+        sold = self.plan.metered
+        lot = Lot(sold.batch, sold.start, sold.end, sold.taker)
         self.display.begin("A retirement for a customer, and its certificate", 0)
         call = Call(
             "retirement",
@@ -223,19 +217,6 @@ class Story:
         self._expect(await self._send(BANK.organisation, free), "ok", "")
         self.display.note("the bank is repaid and unlocks the lot")
 
-    def _make_report(self, vintage: int) -> tuple[Value, ...]:
-        issued = self.plan.size.issuances_per_vintage * self.plan.size.issuance_kg
-        evidence = hashlib.sha256(f"monitoring report {PROJECT} {vintage}".encode()).digest()
-        return (
-            make_batch(vintage),
-            PROJECT,
-            vintage,
-            SCOPE,
-            issued,
-            PROJECT_OWNER.organisation,
-            evidence,
-        )
-
     async def _do(self, organisation: str, calls: Sequence[Call], *, calls_max: int = 100) -> None:
         """Make every call, many in a transaction; all must succeed."""
         seen: set[bytes] = set()
@@ -260,6 +241,22 @@ class Story:
             calls_max=calls_max,
         )
         await submission.run([Item(f"{call.contract}.{call.method}", call) for call in calls])
+
+    async def _send_all(self, organisation: str, calls: Sequence[Call]) -> None:
+        """Make calls that depend on each other, all in one transaction that must succeed."""
+        final = await self.client.send(
+            self.keys[organisation], calls, gas_limit=GAS_LIMIT_LARGE, timeout_s=SEND_TIMEOUT_S
+        )
+        if not final.is_ok:
+            number = final.receipt.get("failedCall")
+            call = calls[number] if isinstance(number, int) and number < len(calls) else calls[0]
+            raise ScenarioFailed(
+                "an action of the plan was refused",
+                action=f"{call.contract}.{call.method}",
+                by=organisation,
+                ended=f"{final.status} {final.code}".strip(),
+            )
+        self.display.chain.count(1, len(calls))
 
     async def _send(self, organisation: str, call: Call) -> FinalTransaction:
         final = await self.client.send(self.keys[organisation], [call], gas_limit=GAS_LIMIT)

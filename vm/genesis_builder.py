@@ -32,6 +32,7 @@ DEVICES: Final = "devices"
 FACTORS: Final = "factors"
 METHODOLOGY: Final = "methodology"
 PROJECTS: Final = "projects"
+PARCELS: Final = "parcels"
 BUFFER: Final = "buffer"
 MRV: Final = "mrv"
 CASH: Final = "cash"
@@ -46,6 +47,7 @@ CONTRACT_NAMES: Final = (
     FACTORS,
     METHODOLOGY,
     PROJECTS,
+    PARCELS,
     BUFFER,
     MRV,
     CASH,

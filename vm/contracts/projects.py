@@ -156,6 +156,7 @@ def submit(project: str) -> None:
     found = get_found(project)
     owner = require_owner(found)
     check_status(found, ["draft"])
+    call("parcels", "check_drawn", project, found.claims)
     change(project, found, "submitted", owner, "")
 
 
@@ -207,6 +208,7 @@ def register(project: str) -> None:
     registrar = require_registrar(found)
     check_status(found, ["validated"])
     require(call("identity", "is_active", found.owner), "no-owner")
+    call("parcels", "check_claimed", project)
     entered = replace(found, registrar=registrar, registered_at=ctx.time)
     change(project, entered, "registered", registrar, "")
 

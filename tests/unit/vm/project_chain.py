@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 from primitives.codec import Value
 from tests.unit.vm.carbon_chain import (
     DAY,
@@ -17,6 +19,10 @@ from tests.unit.vm.carbon_chain import (
 from vm.genesis_builder import Administration, Member
 
 P = "projects"
+L = "parcels"
+EARTH_M2, EARTH_CELLS = 510065621724088, 1 << 43
+CELLS = 4096
+"""Of the parcel that every project here has, somewhere of its own."""
 NOTICE = 3600
 FROM = START_SECONDS - 400 * DAY
 TO = START_SECONDS + 200 * DAY
@@ -43,8 +49,16 @@ def make_project_chain(notice_seconds: int = NOTICE) -> Chain:
     return Chain(make_genesis(administration=administration, members=members))
 
 
+def area_of(cells: int) -> int:
+    """Square metres, such that they are this many cells again."""
+    return -(-cells * EARTH_M2 // EARTH_CELLS)
+
+
 def draft(chain: Chain, project: str = "p1", owner: str = "owner") -> None:
     chain.ok(owner, P, "draft", project, *DRAFT)
+    first = zlib.crc32(project.encode()) % (EARTH_CELLS // CELLS) * CELLS
+    parcel = (HASH, 0, area_of(CELLS), 1, [first, CELLS])
+    chain.ok(owner, L, "add_parcel", project, *parcel)
 
 
 def submit(chain: Chain, project: str = "p1", owner: str = "owner") -> None:
@@ -61,6 +75,7 @@ def validate(chain: Chain, project: str = "p1", owner: str = "owner") -> None:
     open_notice(chain, project, owner)
     chain.time = max(chain.time, chain.view(P, "get_project", project)[17])
     chain.ok("verifier", P, "validate", project, SHARE, HASH)
+    chain.ok("bob", L, "claim", project, 0)
 
 
 def register(chain: Chain, project: str = "p1", owner: str = "owner") -> None:

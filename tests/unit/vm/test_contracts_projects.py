@@ -190,6 +190,7 @@ def test_the_validator_of_a_project_is_not_its_registrar(chain: Chain) -> None:
     chain.time += NOTICE
     chain.ok("many", P, "validate", "p1", SHARE, HASH)
     chain.refused("registrar-is-validator", "many", P, "register", "p1")
+    chain.ok("bob", at.L, "claim", "p1", 0)
     chain.ok("registry", P, "register", "p1")
     chain.refused("registrar-is-validator", "many", P, "suspend", "p1", "fire")
 

@@ -19,9 +19,10 @@ _SCAN_ROWS = 2_000
 class ReplayState:
     """State after the last replayed height. Satisfies the VM's StateReader."""
 
-    def __init__(self, store: KeyValueStore, levels: int) -> None:
+    def __init__(self, store: KeyValueStore, levels: int, root: Hash | None = None) -> None:
+        """``root`` is that of the rows in ``store``; None: it is empty."""
         self._store = store
-        self._tree = StateTree(store, compute_empty_root(levels), levels)
+        self._tree = StateTree(store, root or compute_empty_root(levels), levels)
 
     @property
     def root(self) -> Hash:

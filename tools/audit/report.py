@@ -57,8 +57,9 @@ class AuditReport:
     """``blocks`` and the counts after it are what was checked, up to a difference.
 
     ``state_root`` is the one that the audit computed at ``height``, the last height it
-    reached. ``is_state_compared``: the stored state was compared key by key too (only
-    when the audit ends at the tip).
+    reached. ``snapshot_height`` is where its state began, 0: with the genesis.
+    ``is_state_compared``: the stored state was compared key by key too (only when the
+    audit ends at the tip).
     """
 
     chain_id: Hash
@@ -73,6 +74,7 @@ class AuditReport:
     certificates: int
     state_root: Hash
     is_state_compared: bool
+    snapshot_height: int
     difference: Difference | None
 
     @property
@@ -95,6 +97,7 @@ class AuditReport:
             "certificates": self.certificates,
             "stateRoot": "0x" + self.state_root.hex(),
             "stateCompared": self.is_state_compared,
+            "snapshotHeight": self.snapshot_height,
             "difference": None if self.difference is None else self.difference.to_json(),
         }
 

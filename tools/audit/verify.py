@@ -1,4 +1,4 @@
-"""Audits a stored chain offline: executes every block again from the genesis.
+"""Audits a stored chain offline: executes every block again, from the genesis or a snapshot.
 
 Nothing of the audited folder is believed except its blocks and certificates, and those
 only after they were checked: header links, transaction roots and signatures, the
@@ -29,13 +29,17 @@ from primitives.hashing import ZERO_HASH
 from primitives.params import compute_params_hash
 from primitives.transaction import ReceivedTransaction, Transaction, is_signature_valid
 from storage.chain import ChainStore
+from storage.engine import KeyValueStore
 from storage.errors import DatabaseCorruptedError, StorageError
 from storage.leveldb import LevelStore
 from storage.schema import STATE_PREFIX, TREE_PREFIX
+from storage.snapshotfolder import StoredSnapshot
+from storage.snapshotformat import SnapshotError
 from tools.audit import checks
 from tools.audit.checks import Position
 from tools.audit.replay import ReplayState, find_row_differences
 from tools.audit.report import KEYS_SHOWN_MAX, AuditReport, Difference, Mismatch, require
+from tools.audit.snapshot import find_position, load_state, open_snapshot
 from vm.executor import BlockInputs, BlockOutcome, execute_block, execute_genesis
 from vm.machine import Machine
 
@@ -62,27 +66,32 @@ def verify_chain(
     to_height: int | None = None,
     progress: Progress | None = None,
     machine: Machine | None = None,
+    snapshot_folder: Path | None = None,
 ) -> AuditReport:
     """Audit the chain in ``chain_folder`` (a node's ``data/chain``) against its genesis.
 
     Every block up to ``to_height`` (None: the tip) is executed; signatures and
-    certificates are checked from ``from_height`` on. The first difference ends the audit
-    and is in the report. Raises GenesisError, StorageError 'audit-range' or 'no-chain',
-    DatabaseLockedError (a node runs), WrongChainError. ``machine`` may bring compiled
-    code with it; its outcomes depend on its arguments alone.
+    certificates are checked from ``from_height`` on. With ``snapshot_folder`` execution
+    begins after that snapshot, which is proven whole and certified first. The first
+    difference ends the audit and is in the report. Raises GenesisError, StorageError
+    'audit-range', 'no-snapshot' or 'no-chain', DatabaseLockedError (a node runs),
+    WrongChainError. ``machine`` may bring compiled code with it; its outcomes depend on
+    its arguments alone.
     """
     genesis = load_genesis(genesis_path.read_text("utf-8"))
     if not (chain_folder / "CURRENT").exists():
         # Opening would make an empty database, and an audit makes nothing.
         raise StorageError("there is no chain here", code="no-chain", folder=str(chain_folder))
+    snapshot = None if snapshot_folder is None else open_snapshot(snapshot_folder)
     with LevelStore.open(chain_folder) as store, TemporaryDirectory(prefix="audit-") as scratch:
         chain = ChainStore.open(store, compute_chain_id(genesis))
-        with LevelStore.open(Path(scratch) / "state") as rows:
-            state = ReplayState(rows, genesis.params.state_levels)
-            with ThreadPoolExecutor(WORKERS, thread_name_prefix="audit") as pool:
-                machine = machine or Machine(genesis.params.vm_version)
-                auditor = Auditor(genesis, chain, store, state, pool, machine)
-                return auditor.run(from_height, to_height, progress)
+        with (
+            LevelStore.open(Path(scratch) / "state") as rows,
+            ThreadPoolExecutor(WORKERS, thread_name_prefix="audit") as pool,
+        ):
+            machine = machine or Machine(genesis.params.vm_version)
+            auditor = Auditor(genesis, chain, store, rows, pool, machine)
+            return auditor.run(from_height, to_height, progress, snapshot)
 
 
 class Auditor:
@@ -93,38 +102,38 @@ class Auditor:
         genesis: Genesis,
         chain: ChainStore,
         store: LevelStore,
-        state: ReplayState,
+        scratch: KeyValueStore,
         pool: ThreadPoolExecutor,
         machine: Machine,
     ) -> None:
         self._genesis = genesis
         self._chain = chain
         self._store = store
-        self._state = state
+        self._scratch = scratch
+        self._state = ReplayState(scratch, genesis.params.state_levels)
         self._pool = pool
         self._machine = machine
         self._counts = _Counts()
         self._height = 0
 
     def run(
-        self, from_height: int, to_height: int | None, progress: Progress | None
+        self,
+        from_height: int,
+        to_height: int | None,
+        progress: Progress | None,
+        snapshot: StoredSnapshot | None = None,
     ) -> AuditReport:
         """Return the report; see ``verify_chain``."""
         tip = self._chain.tip
         tip_height = 0 if tip is None else tip.height
         last = tip_height if to_height is None else to_height
-        if tip is None or not 0 < from_height <= last + 1 or last > tip_height:
-            raise StorageError(
-                "no such range of heights here",
-                code="audit-range",
-                from_height=from_height,
-                to_height=last,
-                tip=None if tip is None else tip_height,
-            )
+        begin = 0 if snapshot is None else snapshot.height
+        self._check_range(begin, from_height if begin == 0 else max(from_height, begin + 1), last)
         difference: Difference | None = None
         is_state_compared = False
         try:
-            self._audit_heights(from_height, last, progress)
+            position = self._begin(snapshot)
+            self._audit_heights(position, from_height, last, progress)
             if last == tip_height:
                 self._compare_state()
                 is_state_compared = True
@@ -132,13 +141,13 @@ class Auditor:
             difference = Difference(
                 self._height, found.what, found.expected, found.found, found.keys
             )
-        except (ProofError, CodecError, DatabaseCorruptedError) as error:
+        except (ProofError, CodecError, DatabaseCorruptedError, SnapshotError) as error:
             difference = Difference(self._height, error.code, "valid", str(error), ())
         counts = self._counts
         return AuditReport(
             chain_id=self._chain.chain_id,
             chain_name=self._genesis.chain_name,
-            from_height=from_height,
+            from_height=max(from_height, begin + 1),
             to_height=last,
             tip_height=tip_height,
             height=self._height,
@@ -148,12 +157,39 @@ class Auditor:
             certificates=counts.certificates,
             state_root=self._state.root,
             is_state_compared=is_state_compared,
+            snapshot_height=begin,
             difference=difference,
         )
 
-    def _audit_heights(self, first: int, last: int, progress: Progress | None) -> None:
-        position = self._audit_genesis()
-        for height in range(1, last + 1):
+    def _check_range(self, begin: int, first: int, last: int) -> None:
+        """Raise StorageError unless the blocks from ``begin`` + 1 to ``last`` can be audited."""
+        tip = self._chain.tip
+        is_here = tip is not None and last <= tip.height and 0 < first <= last + 1
+        if not is_here or begin > last or self._chain.lowest > begin + 1:
+            raise StorageError(
+                "no such range of heights here",
+                code="audit-range",
+                from_height=first,
+                to_height=last,
+                begin=begin,
+                lowest=self._chain.lowest,
+                tip=None if tip is None else tip.height,
+            )
+
+    def _begin(self, snapshot: StoredSnapshot | None) -> Position:
+        """Return where execution begins: after the genesis, or after a proven snapshot."""
+        if snapshot is None:
+            return self._audit_genesis()
+        self._height = snapshot.height
+        position = find_position(snapshot, self._chain, self._genesis)
+        self._counts.certificates += 1
+        self._state = load_state(snapshot, self._scratch)
+        return position
+
+    def _audit_heights(
+        self, position: Position, first: int, last: int, progress: Progress | None
+    ) -> None:
+        for height in range(position.height + 1, last + 1):
             self._height = height
             position = self._audit_block(position, is_verified=height >= first)
             if progress is not None:

@@ -55,6 +55,9 @@ READINGS_PER_BATCH = 96
 STOCK, REDUCTION = "forest-stock", "steel-reduction"
 """Shipped methodologies, in force from genesis."""
 FROM, TO = start_of(2021), start_of(2027)
+EARTH_M2, EARTH_CELLS = 510_065_621_724_088, 1 << 43
+STAND_CELL = 5 << 40
+"""Where the plantation begins on the grid of vm/contracts/parcels.py."""
 Send = Callable[[str, Sequence[Call]], Awaitable[None]]
 """One transaction of an organisation; raises when it does not succeed."""
 
@@ -86,14 +89,24 @@ class Reporting:
         evidence = _hash("design document")
         for project, owner, method, scope, claim, _ in plan:
             terms = (project, "CN-FJ", method, scope, [claim], FROM, TO, evidence)
-            calls = [Call("projects", "draft", terms), Call("projects", "submit", (project,))]
+            calls = [Call("projects", "draft", terms)]
+            if project == PROJECT:
+                calls.append(Call("parcels", "add_parcel", (project, *self._make_parcel())))
+            calls.append(Call("projects", "submit", (project,)))
             await self.send(owner.organisation, calls)
         names = [item[0] for item in plan]
         await self.send(ISSUER.organisation, [Call("projects", "open_notice", (n,)) for n in names])
         validations = [Call("projects", "validate", (item[0], item[5], evidence)) for item in plan]
         await self.send(VERIFIER.organisation, validations)
+        await self.send(PROJECT_OWNER.organisation, [Call("parcels", "claim", (PROJECT, 0))])
         await self.send(ISSUER.organisation, [Call("projects", "register", (n,)) for n in names])
         self.display.note("two projects validated and registered")
+
+    def _make_parcel(self) -> tuple[Value, ...]:
+        """The plantation: one run of cells of the size of the largest stand that is measured."""
+        area_m2 = max(year.area_ha for year in self.plan.forest) * 10_000
+        cells = -(-area_m2 * EARTH_CELLS // EARTH_M2)
+        return (_hash("boundary"), 0, area_m2, 1, [STAND_CELL, cells])
 
     async def measure(self) -> None:
         """A meter signs a month of readings; plots of five years are put on the chain."""

@@ -235,7 +235,7 @@ def load_json(path: Path) -> tuple[bytes, Any]:
     data = path.read_bytes()
     try:
         document = json.loads(data, parse_float=str, parse_int=str)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"not JSON: {error}", file=path.name) from None
     return hashlib.sha256(data).digest(), document
 

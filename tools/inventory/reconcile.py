@@ -133,7 +133,7 @@ def _find_gaps(inventory: Inventory) -> tuple[Gap, ...]:
     gaps = []
     for year, nation in sorted(inventory.nation.items()):
         totals = [value for (_, of), value in inventory.published.items() if of == year]
-        if totals:
+        if totals and nation > 0:
             gaps.append(Gap(year, sum(totals), len(totals), nation))
     return tuple(gaps)
 

@@ -73,6 +73,8 @@ def read_inventory(folder: Path) -> Inventory:
     for region, year, kilograms in _read_totals(folder / PROVINCES_FILE):
         published[region, year] = kilograms
     nation = {year: kilograms for _, year, kilograms in _read_totals(folder / NATION_FILE)}
+    if nation.get(SECTORS_YEAR, 0) <= 0:
+        raise InputError("no national total for the year", file=NATION_FILE, year=SECTORS_YEAR)
     regions = _read_regions(folder / SECTORS_FILE)
     return Inventory(SECTORS_YEAR, regions, published, nation)
 

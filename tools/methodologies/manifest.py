@@ -103,7 +103,7 @@ def parse_manifest(text: str) -> Manifest:
             str(found["methodology"]), int(found["version"]), str(found["code"]), draft, vectors,
             abouts,
         )  # fmt: skip
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise ManifestError(f"not JSON: {error}") from None
     except KeyError as error:
         raise ManifestError(f"lacks {error}") from None

@@ -153,6 +153,7 @@ def test_numbers_of_a_json_are_its_digits(tmp_path: Path) -> None:
         ("gwp_all_reports.csv", "factor,value\na,1\n"),
         ("cn_grid_factors_2023.json", "{"),
         ("cn_grid_factors_2023.json", "[]"),
+        ("cn_grid_factors_2023.json", "[" * 100_000),
         ("ipcc_afolu_tables.json", '{"soc_2019": {}}'),
         ("ipcc_afolu_tables.json", '{"soc_2019": []}'),
         ("mine.csv", "a,b\n1,2\n"),

@@ -127,6 +127,8 @@ def test_a_region_without_sectors_or_without_a_total_is_named(tmp_path: Path) ->
         {"provinces": PROVINCES + "CN-BJ,2019,7\n"},
         {"provinces": PROVINCES.replace("2018", "MMXVIII")},
         {"nation": "year,total\n2019,5\n"},
+        {"nation": TOTALS + "CN,2018,5\n"},
+        {"nation": TOTALS + "CN,2019,0\n"},
     ],
 )
 def test_a_table_that_is_not_whole_is_refused(tmp_path: Path, changes: dict[str, str]) -> None:

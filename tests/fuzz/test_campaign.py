@@ -53,6 +53,39 @@ def test_what_people_wrote_comes_to_the_same_on_both_evaluators():
     assert failures == []
 
 
+ASKER = """from vm import call, export, view
+
+@view
+def ask(name: str) -> bytes:
+    return call("system", "get_code", name)
+
+@export
+def ask_wrongly(number: int) -> None:
+    call("system", "get_code", number)
+
+@export
+def ask_for_more(name: str) -> None:
+    call("system", "get_code", name, name)
+
+@export
+def freeze(name: str) -> None:
+    call("system", "freeze", name, 1)
+"""
+
+
+def test_what_contracts_ask_the_engine_comes_to_the_same_on_both_evaluators():
+    """The generator writes no such calls."""
+    calls = [("asker", "ask", [name]) for name in ("asker", "other", "x", "system", "", "a b")]
+    calls += [("asker", "ask_wrongly", [5]), ("asker", "ask_for_more", ["x"])]
+    calls += [("asker", "freeze", ["asker"])]
+    contracts = (("asker", ASKER, []), ("other", ASKER + "\n", []))
+    case = Case(contracts, tuple((0, 100_000, [call]) for call in calls))
+    assert compare(case, Machine()) is None
+    rows = observe(case, Machine())[2:-1]
+    assert [row[0] for row in rows] == ["ok"] * 6 + ["fault"] * 3
+    assert [len(row[4][0]) for row in rows[:6]] == [32, 32, 0, 0, 0, 0]
+
+
 def test_a_seed_s_cases_do_not_depend_on_the_process():
     code = (
         "from tests.fuzz.campaign import make_cases\nfrom itertools import islice\n"

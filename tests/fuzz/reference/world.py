@@ -19,6 +19,7 @@ from tests.fuzz.reference.words import Builtins, Methods, make_sdk
 from vm import gas as limits
 from vm.declarations import Contract, Function
 from vm.gas import Schedule
+from vm.inclusion import compute_code_hash
 from vm.language import is_name_allowed
 from vm.types import RecordType
 
@@ -28,6 +29,7 @@ class Deployed:
     name: str
     address: Addr
     contract: Contract
+    code_hash: bytes
     cells: dict[str, Cell] = field(default_factory=dict)
 
 
@@ -99,7 +101,8 @@ class World:
             return [self._enter(deployed, init, sender, arguments)]
 
         address = Addr(compute_contract_address(name))
-        deployed = self.contracts[name] = Deployed(name, address, contract)
+        code_hash = bytes(compute_code_hash(source))
+        deployed = self.contracts[name] = Deployed(name, address, contract, code_hash)
         outcome = self._finish(work)
         if outcome.status != "ok":
             del self.contracts[name]
@@ -154,6 +157,18 @@ class World:
         self.stack.pop()
         return result
 
+    def _ask_system(self, method: str, arguments: Any) -> bytes:
+        """What every contract may ask the engine: which code another contract has."""
+        if method != "get_code":
+            raise fault("no-method")
+        if len(arguments) != 1 or type(arguments[0]) is not str:
+            raise fault("arguments")
+        if not is_name_allowed(arguments[0]):
+            return b""
+        self.purse.pay(self.purse.prices.state_read)
+        found = self.contracts.get(arguments[0])
+        return b"" if found is None else found.code_hash
+
     def call(self, target: Any, method: str, *arguments: Any) -> Any:
         """``call(contract, 'method', ...)``."""
         self.purse.pay(self.purse.prices.contract_call)
@@ -169,6 +184,8 @@ class World:
             raise fault("reentrancy")
         if len(self.stack) >= limits.FRAMES_MAX:
             raise fault("depth")
+        if target == "system":
+            return self._ask_system(method, arguments)
         deployed, function = self._find(target, method)
         wire = [self.wire.leave_any(argument) for argument in arguments]
         caller, sender, read_only = self.stack[-1], self.sender, self.read_only

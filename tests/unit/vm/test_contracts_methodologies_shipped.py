@@ -157,7 +157,8 @@ def spoil(**changes: Any) -> str:
 @pytest.mark.parametrize(
     "text",
     [
-        "{", "[" * 100_000, "[]", "{}", spoil(ratio=[44]), spoil(validFrom="2006"), spoil(validFrom=5),
+        "{", "[" * 100_000, "[]", "{}",
+        spoil(ratio=[44]), spoil(validFrom="2006"), spoil(validFrom=5),
         spoil(vectors=[{"about": "x", "inputs": [], "grams": "1.5", "lines": []}]),
         spoil(vectors=[{"about": "x", "inputs": [["EL", "1e3", "t"]], "grams": "1", "lines": []}]),
         spoil(vectors=[{"inputs": [], "grams": "1", "lines": []}]),

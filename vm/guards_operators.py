@@ -1,8 +1,8 @@
 """Operator guards: checked 256-bit arithmetic, comparison, membership.
 
-Exact types decide; nothing of a value's own is ever looked up. The int paths come
-first and are short: they are most of what contracts do, and plain functions in front of
-the methods, which are complete without them. Source: docs/contracts.md.
+Exact types decide; nothing of a value's own is ever looked up. Two ints are most of what
+contracts compare and add: plain functions do that, and leave to the methods what is no
+int or does not fit. Source: docs/contracts.md.
 """
 
 from __future__ import annotations
@@ -31,10 +31,8 @@ class OperatorGuards:
     def get_table(self) -> dict[str, Callable[..., Any]]:
         """Return guard name -> function."""
         names = (
-            "add", "extend_or_add", "subtract", "multiply", "divide", "modulo", "power",
-            "shift_left", "shift_right", "bit_and", "bit_or", "bit_xor", "negate", "invert",
-            "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "contains",
-            "lacks",
+            "subtract", "divide", "modulo", "power", "shift_left", "shift_right", "bit_and",
+            "bit_or", "bit_xor", "negate", "invert", "contains", "lacks",
         )  # fmt: skip
         table = {name: getattr(self, name) for name in names} | make_int_paths(self)
         return table | make_int_comparisons(self) | {"is_none": is_none, "is_some": is_some}
@@ -42,14 +40,12 @@ class OperatorGuards:
     # Arithmetic
 
     def add(self, left: Any, right: Any) -> Any:
-        if type(left) is int and type(right) is int:
-            result = left + right
-            if INT_MIN <= result <= INT_MAX:
-                return result
-            raise Fault("overflow")
+        """``+`` of anything but two ints whose sum fits."""
         kind = type(left)
         if kind is not type(right):
             raise Fault("type")
+        if kind is int:
+            raise Fault("overflow")
         self.meter.charge(3 * self.meter.schedule.slow_path)
         if kind is str:
             self.meter.charge_copy(joined_text_bytes(len(left) + len(right), left, right))
@@ -79,12 +75,10 @@ class OperatorGuards:
         raise Fault("type")
 
     def multiply(self, left: Any, right: Any) -> Any:
-        if type(left) is int and type(right) is int:
-            result = left * right
-            if INT_MIN <= result <= INT_MAX:
-                return result
-            raise Fault("overflow")
+        """``*`` of anything but two ints whose product fits."""
         if type(left) is int:
+            if type(right) is int:
+                raise Fault("overflow")
             left, right = right, left
         kind = type(left)
         if type(right) is not int or kind not in (str, bytes, list, tuple):
@@ -190,9 +184,6 @@ class OperatorGuards:
         meter.charge(schedule.slow_path + (min(len(left), len(right)) >> schedule.copy_shift))
         return bool(left == right)
 
-    def not_equal(self, left: Any, right: Any) -> bool:
-        return not self.equal(left, right)
-
     def _equal(self, left: Any, right: Any, depth: int) -> bool:
         """Equality by exact type: 1 is not True, an Address is not bytes."""
         kind = type(left)
@@ -250,26 +241,6 @@ class OperatorGuards:
         """``compare`` at the price of one comparison outside the int path."""
         self.meter.charge(2 * self.meter.schedule.slow_path)
         return self.compare(left, right)
-
-    def less(self, left: Any, right: Any) -> bool:
-        if type(left) is int and type(right) is int:
-            return left < right
-        return self.order(left, right) < 0
-
-    def less_equal(self, left: Any, right: Any) -> bool:
-        if type(left) is int and type(right) is int:
-            return left <= right
-        return self.order(left, right) <= 0
-
-    def greater(self, left: Any, right: Any) -> bool:
-        if type(left) is int and type(right) is int:
-            return left > right
-        return self.order(left, right) > 0
-
-    def greater_equal(self, left: Any, right: Any) -> bool:
-        if type(left) is int and type(right) is int:
-            return left >= right
-        return self.order(left, right) >= 0
 
     def contains(self, item: Any, container: Any) -> bool:
         kind = type(container)

@@ -51,19 +51,13 @@ class ValueGuards:
             raise Fault("index") from None
 
     def set_item(self, value: Any, container: Any, index: Any) -> None:
-        kind = type(container)
-        if kind is dict:
-            check_key(self.meter, index)
-            if index not in container:
-                self.meter.allocate(_ENTRY_BYTES)
-            container[index] = value
-            return
-        if kind is not list or type(index) is not int:
+        """Set an item of anything but a list by an int."""
+        if type(container) is not dict:
             raise Fault("type")
-        try:
-            container[index] = value
-        except IndexError:
-            raise Fault("index") from None
+        check_key(self.meter, index)
+        if index not in container:
+            self.meter.allocate(_ENTRY_BYTES)
+        container[index] = value
 
     def delete_item(self, container: Any, index: Any) -> None:
         kind = type(container)

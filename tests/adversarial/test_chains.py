@@ -25,7 +25,7 @@ def make_case(body):
 def test_a_contract_can_neither_reach_nor_change_what_is_another_s(verdict, body):
     case = make_case(body)
     first = observe(case, MACHINE)[-3]
-    status, code, _, _, values, events = first
+    status, code, _, _, values, events, _ = first
     value = values[0] if values else None
     assert describe(status, code, value, verdict) == verdict
     assert status == "ok" or (values, events) == ((), ())

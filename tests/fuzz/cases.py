@@ -56,7 +56,7 @@ def observe(case: Case, machine: Machine) -> list[Any]:
             overlay, name, source, Address(sender_of(0)), context=_CONTEXT,
             sender=Address(sender_of(0)), init_arguments=arguments, transaction_id=TRANSACTION,
         )  # fmt: skip
-        seen.append(_row(outcome))
+        seen.append(_row(outcome, None))
     base: dict[bytes, bytes] = {}
     for sender, gas, calls in case.transactions:
         if sender == NEW_BLOCK:
@@ -65,7 +65,8 @@ def observe(case: Case, machine: Machine) -> list[Any]:
             continue
         made = [Call(*call) for call in calls]
         address = Address(sender_of(sender))
-        seen.append(_row(machine.run_calls(overlay, _CONTEXT, TRANSACTION, address, made, gas)))
+        outcome = machine.run_calls(overlay, _CONTEXT, TRANSACTION, address, made, gas)
+        seen.append(_row(outcome, machine._runtime.meter.memory))
     state = {key: value for key, value in (base | overlay.writes).items() if key[0] != 0}
     return [*seen, sorted(state.items())]
 
@@ -75,10 +76,11 @@ def _fold(base: dict[bytes, bytes], overlay: Overlay) -> dict[bytes, bytes]:
     return {key: value for key, value in (base | overlay.writes).items() if value is not None}
 
 
-def _row(outcome: Any) -> Any:
+def _row(outcome: Any, memory: int | None) -> Any:
+    """An outcome with the memory left; in a failed transaction the order of steps decides that."""
     events = [(event.contract, event.name, event.values) for event in outcome.events]
     row = (outcome.status, outcome.code, outcome.gas, outcome.failed_call)
-    return (*row, outcome.values, tuple(events))
+    return (*row, outcome.values, tuple(events), memory if outcome.status == "ok" else None)
 
 
 def check(source: str, machine: Machine | None = None, vm_version: int = VM_VERSION) -> Any:
@@ -105,7 +107,7 @@ def refer(case: Case, machine: Machine | None = None, vm_version: int = VM_VERSI
         price = price_of_text(source, prices)
         refusal = None
         if price > DEPLOY_GAS_LIMIT:
-            seen.append(("out-of-gas", "out-of-gas", DEPLOY_GAS_LIMIT, 0, (), ()))
+            seen.append(("out-of-gas", "out-of-gas", DEPLOY_GAS_LIMIT, 0, (), (), None))
             continue
         if not is_name_allowed(name) or name == "system":
             refusal = "contract-name"
@@ -114,22 +116,23 @@ def refer(case: Case, machine: Machine | None = None, vm_version: int = VM_VERSI
         elif isinstance(checked := check(source, machine, vm_version), str):
             refusal = checked
         if refusal is not None:
-            seen.append(("rejected", refusal, price, None, (), ()))
+            seen.append(("rejected", refusal, price, None, (), (), None))
             continue
         outcome = world.deploy(name, source, checked, sender_of(0), arguments, DEPLOY_GAS_LIMIT)
-        seen.append(_row_of_reference(outcome))
+        seen.append(_row_of_reference(outcome, None))
     for sender, gas, calls in case.transactions:
         if sender == NEW_BLOCK:
             world.state = {key: entry for key, entry in world.state.items() if entry is not None}
             continue
-        seen.append(_row_of_reference(world.transact(sender_of(sender), calls, gas)))
+        outcome = world.transact(sender_of(sender), calls, gas)
+        seen.append(_row_of_reference(outcome, world.purse.memory))
     state = {key: None if entry is None else entry[0] for key, entry in world.state.items()}
     return [*seen, sorted(state.items())]
 
 
-def _row_of_reference(outcome: Any) -> Any:
+def _row_of_reference(outcome: Any, memory: int | None) -> Any:
     row = (outcome.status, outcome.code, outcome.gas, outcome.failed_call)
-    return (*row, outcome.values, outcome.events)
+    return (*row, outcome.values, outcome.events, memory if outcome.status == "ok" else None)
 
 
 def find_leak(seen: list[Any]) -> str | None:

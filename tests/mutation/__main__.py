@@ -3,8 +3,8 @@
 Verdicts go to ``run/mutation/TARGET.jsonl``; a second run takes up where the first ended:
 killed mutants stay killed (``--fresh`` judges them again), survivors are tried again.
 ``--file votes`` looks at one module, ``--survivors`` only at what lived through the last run,
-``--quick`` judges by the first group of tests alone: what it kills is dead, and what it
-leaves is only not dead yet.
+``--quick`` judges by the first group of tests alone, ``--tests-max 40`` by that many for each
+mutant: what they kill is dead, and what they leave is only not dead yet.
 
 Exit code 1 when a mutant survived that ``survivors-TARGET.toml`` does not explain, and when
 that file explains one that is no more or that a test kills.
@@ -52,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--file", action="append", default=[], help="a module; repeatable")
     parser.add_argument("--survivors", action="store_true", help="only what survived last time")
     parser.add_argument("--quick", action="store_true", help="by the first group of tests only")
+    parser.add_argument("--tests-max", type=int, help="run at most this many tests for a mutant")
     parser.add_argument("--sample", type=int, help="judge this many, drawn by --seed")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=1)
@@ -80,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     started = time.monotonic()
     if due:
         judge = replace(target, tests=target.tests[:1]) if options.quick else target
-        Judge(judge, options.jobs, results).judge(due)
+        Judge(judge, options.jobs, results, options.tests_max).judge(due)
     table, unexplained = summarise(mutants, results.read(), reasons)
     print(table)
     took = time.monotonic() - started

@@ -122,10 +122,14 @@ def _read_map(data: dict[str, Any]) -> Map:
 class Judge:
     """Runs mutants of one target and writes each verdict down at once."""
 
-    def __init__(self, target: Target, jobs: int, results: Results) -> None:
+    def __init__(
+        self, target: Target, jobs: int, results: Results, tests_max: int | None = None
+    ) -> None:
         self._target, self._jobs, self._results = target, jobs, results
+        self._tests_max = tests_max
         self._map = make_map(target)
-        self._quick = len(target.tests) < len(TARGETS[target.name].tests)
+        is_part = len(target.tests) < len(TARGETS[target.name].tests)
+        self._quick = is_part or tests_max is not None
         self._kills: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for verdict in results.read().values():
             self._see_kill(verdict)
@@ -214,7 +218,7 @@ class Judge:
         def rate(name: str) -> tuple[float, str]:
             return (-(here[name] + 0.1) / (costs.get(name, 0.0) + 0.01), name)
 
-        return sorted(names, key=rate)
+        return sorted(names, key=rate)[: self._tests_max]
 
     def _run(self, mutants: Sequence[Mutant], calls: dict[str, Any]) -> None:
         by_id = {mutant.id: mutant for mutant in mutants}

@@ -68,6 +68,7 @@ class World:
         self.event_bytes = self.result_bytes = self.read_only = 0
         self.stack: list[Deployed] = []
         self.sender = Addr(bytes(32))
+        self._fresh_memory()
 
     def _finish(self, work: Any) -> Outcome:
         before = dict(self.state)

@@ -20,7 +20,7 @@ $(STAMP): lock/requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-run: venv        ## The main job: a four-validator network and the life of a forest project's credits.
+run: venv        ## The main job: a four-validator network, from meter readings to retired kilograms.
 	$(BIN)/python -m tools.scenario $(ARGS)
 
 test: venv       ## Every test, with real processes where the real part runs here.

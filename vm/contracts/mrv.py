@@ -459,7 +459,8 @@ def find_flags(found: Report, given: list[Quantity], grams: int) -> list[str]:
         # Both per second, multiplied out.
         now = grams * (old.period_to - old.period_from)
         then = old.verified_grams * length
-        if abs(now - then) * 100 > abs(then) * CHANGE_PERCENT_MAX:
+        stands = old.status == APPROVED or old.status == ISSUED
+        if stands and abs(now - then) * 100 > abs(then) * CHANGE_PERCENT_MAX:
             flags.append("year-on-year")
     return flags
 

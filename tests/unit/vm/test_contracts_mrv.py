@@ -485,6 +485,12 @@ def test_a_leap_from_the_period_before_is_flagged(
     assert flags_of(chain, "r2", given, **later) == (["year-on-year"] if flagged else [])
 
 
+def test_a_period_before_that_was_not_approved_is_no_measure(chain: Chain) -> None:
+    publish(chain)
+    put_activity(chain, "a", value=5, **NEXT)
+    assert flags_of(chain, "r2", quantity("energy", 5, "activity:a"), **NEXT) == []
+
+
 # --- the five duties
 
 

@@ -107,7 +107,7 @@ def _list_inputs(installation: Installation, labels: dict[str, str]) -> Iterator
     for process in installation.processes:
         yield from _list_process(process, labels)
     for n, precursor in enumerate(installation.precursors, 1):
-        label, reference = f"X{n}", f"activity:{precursor.name}"
+        label, reference = f"X{n}", f"activity:X{n}"
         if not precursor.uses:
             continue
         for name, mass in precursor.uses.items():
@@ -118,7 +118,8 @@ def _list_inputs(installation: Installation, labels: dict[str, str]) -> Iterator
 
 
 def _list_process(process: Process, labels: dict[str, str]) -> Iterator[list[Any]]:
-    label, reference = labels[process.name], f"activity:{process.name}"
+    label = labels[process.name]
+    reference = f"activity:{label}"
 
     def flow(symbol: str, factor: str, given: Flow, unit: str, per: str) -> Iterator[list[Any]]:
         if given.amount:

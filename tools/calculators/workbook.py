@@ -24,6 +24,7 @@ PLACES_MAX: Final = 24
 PROCESSES_MAX: Final = 20
 TOLERANCE: Final = Decimal("1e-9")
 """Of sums that a workbook holds as binary floats; the method's own."""
+TEXT_MAX: Final = 400
 DOCUMENT_BYTES_MAX: Final = 4 * 1024 * 1024
 
 USE_FIELDS: Final = (
@@ -114,7 +115,7 @@ def parse_document(text: str) -> dict[str, Installation]:
         raise WorkbookError("the document is too long", size=len(text), limit=DOCUMENT_BYTES_MAX)
     try:
         document = json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also an int of more than 4,300 digits
         raise WorkbookError("not JSON", reason=str(error)[:200]) from None
     if not isinstance(document, dict):
         raise WorkbookError("an object is needed, with processes or with named examples")
@@ -166,7 +167,7 @@ def _is_filled(row: Mapping[str, Any]) -> bool:
 
 
 def _read_process(row: Mapping[str, Any], names: Sequence[str], whole: Any) -> Process:
-    name = str(row["name"]).strip()
+    name = _clean(row["name"], "processes")
     production = _get_number(row, ("production",), name)
     market = _get_number(row, ("to_market",), name)
     inside = dict(_read_uses(row.get("to_other"), names, f"{name}.to_other"))
@@ -179,8 +180,9 @@ def _read_process(row: Mapping[str, Any], names: Sequence[str], whole: Any) -> P
         direct = _get_number({"direct": whole}, ("direct",), name)
     if direct is None:
         raise WorkbookError("dir_em is missing", process=name)
+    category = _clean(row.get("category") or "", name)
     return Process(
-        name, str(row.get("category") or ""), _read_cn(row), production, market, inside, direct,
+        name, category, _read_cn(row), production, market, inside, direct,
         heat_in=_get_flow(row, "heat_imp", "heat_ef_imp", name),
         heat_out=_get_flow(row, "heat_exp", "heat_ef_exp", name),
         gas_in=_get_flow(row, "wg_imp", "wg_ef_imp", name, needs_factor=False),
@@ -238,6 +240,8 @@ def _find_uses(row: Mapping[str, Any], names: Sequence[str]) -> Any:
 
 def _read_uses(given: Any, names: Sequence[str], where: str) -> Iterator[tuple[str, Decimal]]:
     """Yield (process, t), from a map by name or number or from rows of process and amount."""
+    if given is not None and not isinstance(given, dict | list):
+        raise WorkbookError("a map of processes to t is needed", where=where)
     if isinstance(given, list):
         rows = [row for row in given if isinstance(row, dict)]
         if len(rows) != len(given):
@@ -289,14 +293,14 @@ def _read_products(item: Mapping[str, Any], processes: tuple[Process, ...]) -> t
         if name is None:
             raise WorkbookError("no such process", where=f"products[{index}]", process=key)
         process = processes[names.index(name)]
-        category = str(row.get("category") or process.category)
+        category = _clean(row.get("category") or process.category, name)
         products.append(Product(name, category, _read_cn(row) or process.cn))
     return tuple(products)
 
 
 def _read_cn(row: Mapping[str, Any]) -> str | None:
     value = row.get("cn")
-    return None if value is None else str(value).replace(" ", "")
+    return None if value is None else _clean(value, "cn").replace(" ", "")
 
 
 def _get_flow(
@@ -309,6 +313,14 @@ def _get_flow(
     if quantity < 0 or (given is not None and given < 0):
         raise WorkbookError(f"{amount} and {factor} are not below 0", process=where)
     return Flow(quantity, given)
+
+
+def _clean(value: Any, where: str) -> str:
+    """Text that can be printed: JSON may hold half of a surrogate pair."""
+    text = str(value).strip()
+    if len(text) > TEXT_MAX or not text.isprintable():
+        raise WorkbookError("text that cannot be printed, or too long", where=where)
+    return text
 
 
 def _get_rows(item: Mapping[str, Any], field: str) -> list[Mapping[str, Any]]:
@@ -324,7 +336,7 @@ def _get_text(row: Mapping[str, Any], field: str, where: str) -> str:
     value = row.get(field)
     if not isinstance(value, str) or not value.strip():
         raise WorkbookError(f"{field} is missing", where=where)
-    return value.strip()
+    return _clean(value, where)
 
 
 def _get_number(row: Mapping[str, Any], fields: Sequence[str], where: str) -> Decimal | None:

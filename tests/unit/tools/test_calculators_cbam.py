@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from primitives.errors import CarbonodeError
 from tools.calculators.cbam import MethodRefused, compute_see
 from tools.calculators.workbook import WorkbookError, parse_document, read_installation
 from tools.cli.main import main
@@ -167,7 +169,11 @@ S, SCRAP = make_process("S", 10, dir_em=1), {"name": "scrap", "to_other": {"S": 
         ("{}", "no processes"),
         ('{"processes": [], "x": NaN}', "not a number"),
         ("[" * 100_000, "not JSON"),
+        ('{"processes": ' + "1" * 5000 + "}", "not JSON"),
         ({"processes": []}, "1 to 20 processes"),
+        ({"processes": [make_process("\ud800", 10)]}, "cannot be printed"),
+        ({"processes": [make_process("S", 10, to_other=5)]}, "a map of processes"),
+        ({"processes": [make_process("S", "1e99999999999999999999")]}, "production is no number"),
         ({"processes": [S] * 21}, "1 to 20 processes"),
         ({"processes": [S, S]}, "one name"),
         ({"processes": {"S": 1}}, "processes is a list"),
@@ -237,3 +243,42 @@ def test_twenty_linked_processes_are_solved_within_the_gas_of_a_block() -> None:
     ]  # fmt: skip
     found = compute(*rows)
     assert sum(row["see_direct"] * 50 for row in found) == pytest.approx(2100, rel=1e-12)
+
+
+WRONG = [None, 0, -1, 1e-300, 1e300, "1e-99999999", "x", "", True, [], {}, {"A": 1}, [1], "NaN",
+         [{"process": "A", "amount": 1}], 10**30, 0.1 + 0.2, "\ud800"]  # fmt: skip
+
+
+def list_places(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    if not isinstance(node, dict | list):
+        return []
+    items = node.items() if isinstance(node, dict) else enumerate(node)
+    return [place for key, value in items for place in
+            [(*path, key), *list_places(value, (*path, key))]]  # fmt: skip
+
+
+def test_no_change_of_a_document_ends_in_anything_but_rows_or_a_code() -> None:
+    whole = {
+        "processes": [
+            make_process("A", 10, to_market=5, to_other={"B": 5}, dir_em=3, el_mwh=1, el_ef=0.5),
+            make_process("B", 8, dir_em=3, wg_exp=0.01, heat_imp=1, heat_ef_imp=2),
+        ],
+        "precursors": [{"name": "p", "to_other": {"B": 2}, "see_direct": 1, "el_mwh_t": 1,
+                        "el_ef": 0.2}],
+        "expected": [{"process": "A", "cn": "1"}],
+    }  # fmt: skip
+    for seed in range(400):
+        rng, document = random.Random(seed), json.loads(json.dumps(whole))
+        for _ in range(rng.randint(1, 3)):
+            *path, last = rng.choice(list_places(document))
+            node = document
+            for key in path:
+                node = node[key]
+            node[last] = rng.choice(WRONG)
+        try:
+            (one,) = parse_document(json.dumps(document)).values()
+            json.dumps(compute_see(one).rows, ensure_ascii=False).encode()
+        except CarbonodeError as error:
+            assert error.code != "internal", f"seed {seed}"
+        except Exception as error:
+            raise AssertionError(f"seed {seed}: {document}") from error

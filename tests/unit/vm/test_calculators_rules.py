@@ -24,6 +24,7 @@ Twin = Callable[..., Fraction]
 
 # What each argument refuses below 0; a share refuses above 1 too. `-` takes any integer.
 A, E, S, N = "negative-activity", "negative-factor", "bad-share", "-"
+P = "bad-share/above-0"  # a share that may not be 0: an efficiency
 
 TWINS: dict[str, tuple[str, Twin]] = {
     "combustion.compute_energy": (f"{A} {E}", lambda q, n: q * n / 1000),
@@ -51,12 +52,48 @@ TWINS: dict[str, tuple[str, Twin]] = {
     "sinks.compute_soil_change": (f"{A} {A} bad-period", lambda b, a, y: (a - b) / y),
     "sinks.compute_drained_soil_loss": (f"{A} {E}", lambda a, e: a * e),
     "sinks.compute_accumulation": (f"{A} {E}", lambda a, e: a * e),
+    "heat.compute_boiler_heat": (f"{A} {P}", lambda e, n: e * n),
+    "heat.compute_heat_factor": (f"{E} {P}", lambda f, n: f / n),
+    "heat.compute_heat_emissions": (f"{A} {E}", lambda q, f: q * f),
+    "heat.compute_waste_gas": (f"{A} {E} {P}", lambda v, f, n: v * f * n),
+    "measurement.compute_equivalent": (f"{A} {E}", lambda m, g: m * g),
+    "measurement.compute_cf4_by_slope": (f"{A} {E} {A}", lambda m, k, p: m * k / 1000 * p),
+    "measurement.compute_cf4_by_overvoltage": (
+        f"{A} {E} {P} {A}", lambda v, k, c, p: k * v / (100 * c) * p / 1000),
+    "measurement.compute_c2f6": (f"{A} {E}", lambda c, f: c * f),
     "crediting.compute_baseline": (f"{A} {E}", lambda a, i: a * i),
     "crediting.compute_reduction": (f"{A} {N} {A}", lambda b, p, k: b - p - k),
 }  # fmt: skip
 
 O = ONE  # noqa: E741  # one, fixed, as an argument
 REFUSALS: list[tuple[str, list[Any], str]] = [
+    ("heat.compute_net_heat", [-1, O, 0], A),
+    ("heat.compute_net_heat", [O, O, -1], E),
+    ("heat.compute_net_heat", [O, O, O + 1], "negative-heat"),
+    ("heat.compute_heat_share", [-1, O, O, O], A),
+    ("heat.compute_heat_share", [O, -1, O, O], A),
+    ("heat.compute_heat_share", [O, O, 0, O], S),
+    ("heat.compute_heat_share", [O, O, O, O + 1], S),
+    ("heat.compute_heat_share", [0, 0, O, O], "no-activity"),
+    ("heat.split_plant", [-1, O], A),
+    ("heat.split_plant", [O, -1], S),
+    ("heat.split_plant", [O, O + 1], S),
+    ("heat.compute_product_factor", [-1, O], A),
+    ("heat.compute_product_factor", [O, 0], "no-activity"),
+    ("measurement.compute_measured", [[], []], "bad-lengths"),
+    ("measurement.compute_measured", [[O], [O, O]], "bad-lengths"),
+    ("measurement.compute_measured", [[O, -1], [O, O]], A),
+    ("measurement.compute_measured", [[O, O], [O, -1]], A),
+    ("measurement.compute_substitute", [[O]], "small-sample"),
+    ("measurement.compute_substitute", [[O, -1]], A),
+    ("measurement.compute_missing", [-1, O, 1], A),
+    ("measurement.compute_missing", [O, -1, 1], A),
+    ("measurement.compute_missing", [O, O, -1], A),
+    ("measurement.round_root", [-1], "negative"),
+    ("measurement.compute_reconciliation", [-1, [O]], A),
+    ("measurement.compute_reconciliation", [O, [O, -1]], A),
+    ("measurement.compute_reconciliation", [O, [0]], "no-activity"),
+    ("measurement.reconcile", [O, []], "no-activity"),
     ("combustion.compute_carbonates", [[], [], []], "bad-lengths"),
     ("combustion.compute_carbonates", [[O], [O, O], [O]], "bad-lengths"),
     ("combustion.compute_carbonates", [[O], [O], [O, O]], "bad-lengths"),
@@ -130,6 +167,9 @@ def compiled() -> None:
         get_bench(f"lib.{module}.v1")
 
 
+SHARED = ("round_ratio", "round_root", "check_factor")
+
+
 def call(name: str, *arguments: Any) -> Any:
     module, function = name.split(".")
     return run(f"lib.{module}.v1", function, *arguments)
@@ -145,6 +185,7 @@ def test_a_calculator_equals_its_twin_to_the_last_place(name: str, data: st.Data
     amounts = st.integers(0, 10**21) | st.integers(0, 3 * ONE)
     strategies = {
         S: st.integers(0, ONE),
+        P: st.integers(ONE // 1000, ONE),
         N: st.integers(-(10**21), 10**21),
         "bad-period": st.integers(1, 50 * ONE),
     }
@@ -161,10 +202,10 @@ def test_each_argument_has_its_bounds_and_its_code(name: str) -> None:
     kinds = TWINS[name][0].split()
     assert isinstance(call(name, *[ONE] * len(kinds)), int)
     for index, kind in enumerate(kinds):
-        for wrong in (-1, ONE + 1) if kind == S else (-1,):
+        for wrong in {S: (-1, ONE + 1), P: (-1, 0, ONE + 1)}.get(kind, (-1,)):
             arguments = [wrong if place == index else ONE for place in range(len(kinds))]
             got = call(name, *arguments)
-            assert isinstance(got, int) if kind == N else got == reverted(kind), index
+            assert isinstance(got, int) if kind == N else got == reverted(kind.split("/")[0]), index
 
 
 @pytest.mark.parametrize(("name", "arguments", "code"), REFUSALS)
@@ -181,7 +222,7 @@ def test_every_rule_of_a_calculator_is_tried_above(module: str) -> None:
     for name, _, code in REFUSALS:
         tried.setdefault(name, set()).add(code)
     for name, (kinds, _) in TWINS.items():
-        tried.setdefault(name, set()).update(kinds.split())
+        tried.setdefault(name, set()).update(kind.split("/")[0] for kind in kinds.split())
     rules = {node.name: find_codes(node) for node in functions if node.name.startswith("check_")}
     for node in functions:
         if node.name in rules and f"{module}.{node.name}" not in tried:
@@ -210,11 +251,9 @@ def test_the_copies_of_one_helper_are_one() -> None:
     copies = {}
     for module in MODULES:
         for node in load_module(f"lib.{module}.v1").tree.body:
-            if isinstance(node, ast.FunctionDef) and node.name in {"round_ratio", "check_factor"}:
+            if isinstance(node, ast.FunctionDef) and node.name in SHARED:
                 copies.setdefault(node.name, set()).add(ast.unparse(node))
-    assert {name: len(texts) for name, texts in copies.items()} == {
-        "round_ratio": 1, "check_factor": 1,
-    }  # fmt: skip
+    assert {name: len(texts) for name, texts in copies.items()} == dict.fromkeys(SHARED, 1)
 
 
 # --- what is not a product --------------------------------------------------------------------
@@ -342,3 +381,59 @@ def test_growth_lies_on_the_line_between_two_ages(
     assert call("sinks.interpolate_growth", ages, values, age) == round(exact)
     grown = call("sinks.compute_growth", ages, values, ages[0], age if age > ages[0] else ages[0])
     assert grown == (round(exact) if age > ages[0] else values[0]) - values[0]
+
+
+@given(LISTS)
+def test_measured_hours_add_up_before_they_are_rounded(rows: list[tuple[int, int, int]]) -> None:
+    expected = at_scale(sum((F(c * v, ONE**2 * 1000) for c, v, _ in rows), F(0)))
+    got = call("measurement.compute_measured", [r[0] for r in rows], [r[1] for r in rows])
+    assert got == expected
+
+
+@given(st.lists(st.integers(0, 10**16), min_size=2, max_size=30), st.integers(0, 99))
+def test_a_missing_hour_counts_as_the_mean_and_two_deviations(
+    values: list[int], hours: int
+) -> None:
+    exact = [F(value, ONE) for value in values]
+    mean = sum(exact, F(0)) / len(exact)
+    variance = sum(((value - mean) ** 2 for value in exact), F(0)) / (len(exact) - 1)
+    got = F(call("measurement.compute_substitute", values), ONE)
+    assert (got - mean) ** 2 >= 4 * variance
+    assert got - mean <= F(4, ONE) or (got - mean - F(4, ONE)) ** 2 <= 4 * variance
+    missing = call("measurement.compute_missing", values[0], values[1], hours)
+    product = F(values[0] * hours * values[1], ONE * 1000)
+    assert product <= missing < product + 1
+
+
+@given(st.integers(0, 10**20), st.lists(st.integers(0, 10**18), min_size=1, max_size=9))
+def test_reconciled_meters_sum_to_the_one_that_counts(whole: int, parts: list[int]) -> None:
+    parts[-1] += 1
+    got = call("measurement.reconcile", whole, parts)
+    assert sum(got) == whole
+    assert all(
+        abs(F(whole * part, sum(parts)) - found) < len(parts)
+        for part, found in zip(parts, got, strict=True)
+    )
+    factor = call("measurement.compute_reconciliation", whole, parts)
+    assert factor == at_scale(F(whole, sum(parts)))
+
+
+@given(*[st.integers(0, 10**18)] * 3, *[st.integers(ONE // 100, ONE)] * 2)
+def test_heat_and_power_share_their_fuel_by_what_each_alone_would_need(
+    heat: int, power: int, emissions: int, ref_heat: int, ref_power: int
+) -> None:
+    heat += 1
+    alone_heat = F(heat, ref_heat)
+    alone_power = F(power * 36, 10000 * ref_power)
+    share = call("heat.compute_heat_share", heat, power, ref_heat, ref_power)
+    assert share == at_scale(alone_heat / (alone_heat + alone_power))
+    of_heat, of_power = call("heat.split_plant", emissions, share)
+    assert of_heat == round(F(emissions * share, ONE))
+    assert of_heat + of_power == emissions
+    assert call("heat.compute_product_factor", of_heat, heat) == at_scale(F(of_heat, heat))
+
+
+@given(st.integers(0, 10**20), st.integers(0, 10**13), st.integers(0, 10**13))
+def test_net_heat_is_what_does_not_come_back(mass: int, back: int, more: int) -> None:
+    got = call("heat.compute_net_heat", mass, back + more, back)
+    assert got == at_scale(F(mass * more, ONE**2 * 1000))

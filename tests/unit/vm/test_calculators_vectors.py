@@ -104,3 +104,42 @@ def test_carbon_of_a_mangrove() -> None:
     """2013 wetlands supplement, table 4.12: 1.62 t C/ha/yr where mangroves are re-established."""
     assert call("sinks.compute_accumulation", "100", "1.62") == 162
     assert call("sinks.to_carbon_dioxide", "162") == 594
+
+
+@pytest.mark.parametrize(
+    ("slope", "ratio", "cf4", "c2f6"),
+    [("0.143", "0.121", "42.9", "5.1909"), ("0.272", "0.252", "81.6", "20.5632"),
+     ("0.092", "0.053", "27.6", "1.4628"), ("0.099", "0.085", "29.7", "2.5245")],
+)  # fmt: skip
+def test_perfluorocarbons_of_the_four_cell_technologies(
+    slope: str, ratio: str, cf4: str, c2f6: str
+) -> None:
+    """IPCC 2006 vol. 3 table 4.16 and (EU) 2018/2066 Annex IV table 1 (CWPB, SWPB, VSS, HSS) by
+    equation 4.26 for 3 minutes a cell-day and 100,000 t; Annex IV 8 A."""
+    got = call("measurement.compute_cf4_by_slope", "3", slope, "100000")
+    assert got == Decimal(cf4)
+    assert call("measurement.compute_c2f6", cf4, ratio) == Decimal(c2f6)
+
+
+def test_perfluorocarbons_by_overvoltage_take_the_efficiency_in_per_cent() -> None:
+    """(EU) 2018/2066 Annex IV 8 B: OVC (AEO / CE) Pr 0.001, CE in %: 1.16, 10 mV, 95 %, 1000 t."""
+    got = call("measurement.compute_cf4_by_overvoltage", "10", "1.16", "0.95", "1000")
+    assert abs(got - Decimal("1.16") * 10 / 95) < Decimal("1e-12")
+
+
+def test_warming_potentials_of_the_fifth_report() -> None:
+    """AR5: N2O 265, CF4 6630, C2F6 11100, as (EU) 2025/2547 has them."""
+    assert call("measurement.compute_equivalent", "2.5", "265") == Decimal("662.5")
+    assert call("measurement.compute_equivalent", "42.9", "6630") == 284_427
+
+
+def test_waste_gas_and_boiler_heat_have_the_regulations_constants() -> None:
+    assert call("heat.compute_waste_gas", "10", "56.1", "0.667") == Decimal("374.187")
+    assert call("heat.compute_boiler_heat", "100", "0.9") == 90
+
+
+def test_a_plant_of_the_directives_references_halves_its_fuel() -> None:
+    """References 0.90 for heat and 0.525 for electricity (Directive 2012/27/EU Annex II): 90 TJ of
+    heat need 100 TJ alone, and so do 52.5 TJ (14,583.3 MWh) of electricity."""
+    share = call("heat.compute_heat_share", "90", "14583.333333333333", "0.9", "0.525")
+    assert abs(share - Decimal("0.5")) < Decimal("1e-12")

@@ -45,7 +45,38 @@ PD.FeMn 1.4 tCO2e/t
 PI.FeMn 1.5 tCO2e/t
 PE.FeMn 2.5 MWh/t
 """
+MATERIALS = """AD.meal 1255000 t
+EF.meal 0.525 tCO2/t
+CF.meal 1 1
+MI.coke 1000 t
+CI.coke 0.88 tC/t
+MO.steel 900 t
+CO.steel 0.002 tC/t
+CRN 3.664 1
+CRD 1 1
+"""
+MEASURED = """C.jan 0.8 g/Nm3
+V.jan 50000 1000m3
+C.feb 1000 mg/Nm3
+V.feb 40000000 Nm3
+HG 12 h
+VG 70 1000m3
+GWP 265 1
+"""
+PFC = "AEM 3 min\nSEF 0.143 kg/t\nFR 0.121 1\nP 100000 t\nGWP4 6630 1\nGWP6 11100 1\n"
+WETLAND = """A.mangrove 100 ha
+RATE.mangrove 1.62 tC/ha/yr
+U.mangrove 18 %
+A.marsh 40 ha
+RATE.marsh 0.91 tC/ha/yr
+U.marsh 0 1
+YEARS 5 yr
+"""
 BASE = {
+    "method_materials": MATERIALS,
+    "method_measured": MEASURED,
+    "method_pfc": PFC,
+    "method_wetland": WETLAND,
     "method_cbam": CBAM,
     "method_combustion": COAL + WASTE,
     "method_electricity": GRID,
@@ -196,6 +227,17 @@ def test_strata_combine_and_volumes_become_biomass() -> None:
     assert result.get("H") == pytest.approx(both, rel=Decimal("1e-9"))
 
 
+def test_a_stratum_seen_from_above_has_two_means_and_their_half_widths() -> None:
+    seen = "A.elm 50 ha\nM1.elm 60 tdm/ha\nM2.elm 75 tdm/ha\nH1.elm 3 tdm/ha\nH2.elm 4 tdm/ha\n"
+    result = compute_ok("method_forest_stock", FOREST + seen)
+    per_ha = Decimal("1.26") * Decimal("0.47")
+    assert result.get("dC.elm") == 50 * 15 * per_ha
+    assert result.get("H.elm") == 50 * 5 * per_ha
+    alone = seen + "R 0.26 1\nCF 0.47 1"
+    assert compute_ok("method_forest_stock", alone).get("dC") == result.get("dC.elm")
+    assert compute("method_forest_stock", without(alone, "H2.elm")) == "missing-input"
+
+
 def test_a_forest_that_lost_stock_says_so_and_deducts_nothing() -> None:
     fallen = FOREST.replace("P1", "P0").replace("P2", "P1").replace("P0", "P2")
     result = compute_ok("method_forest_stock", fallen)
@@ -211,6 +253,9 @@ def test_a_forest_that_lost_stock_says_so_and_deducts_nothing() -> None:
         (FOREST + "P1.oak/4 9 tdm/ha", "missing-input"),
         (FOREST + "P1.elm/1 9 tdm/ha\nP2.elm/1 9 tdm/ha", "unknown-stratum"),
         (FOREST + "A.elm 4 ha", "small-sample"),
+        (FOREST + "M1.oak 80 tdm/ha", "two-methods"),
+        (FOREST + "M1.elm 80 tdm/ha", "unknown-label"),
+        (FOREST + "M2.oak 80 tdm/ha", "unknown-label"),
         (without(FOREST, "CF"), "missing-input"),
         (without(FOREST, "R"), "missing-input"),
         (without(FOREST, "T"), "missing-input"),
@@ -241,7 +286,9 @@ def test_a_trace_names_what_it_was_made_of(method: str) -> None:
     """Every line is made of inputs and of lines before it; the last one is the result."""
     inputs = make_inputs(BASE[method])
     result = compute_ok(method, inputs)
-    known = {name for name, *_ in inputs} | {name.split("/")[0] for name, *_ in inputs}
+    known = {name for name, *_ in inputs} | {
+        part for name, *_ in inputs for part in (name.split("/")[0], name.split(".")[0])
+    }
     for symbol, formula, used, _, scale, unit in result.trace:
         assert set(used) <= known, symbol
         assert formula and unit and scale == (24 if method == "method_cbam" else 12)

@@ -20,7 +20,8 @@ INTS = st.integers(-(10**18), 10**18)
 DATES = st.dates(date(1, 1, 1), date(9999, 12, 31))
 CALCULATORS = {
     "lib.quantities.v1", "lib.combustion.v1", "lib.electricity.v1", "lib.sinks.v1",
-    "lib.uncertainty.v1", "lib.crediting.v1", "lib.cbam.v1",
+    "lib.uncertainty.v1", "lib.crediting.v1", "lib.cbam.v1", "lib.heat.v1",
+    "lib.measurement.v1",
 }  # fmt: skip
 """Tested in test_calculators_*.py, each function and each refusal."""
 

@@ -7,16 +7,14 @@ Guidance ch. 6 and 7; Regulation (EU) 2025/2547 Article 9; docs/carbon.md.
 from vm import require, view
 from lib.electricity.v1 import compute_location_based, compute_market_based
 from lib.quantities.v1 import (
-    Computation, Quantity, check_labels, list_labels, make_line, read_inputs, take_amount,
+    Computation, Quantity, check_labels, find_labels, make_line, read_inputs, take_amount,
     to_grams,
 )
 
 
 def compute_contracts(found: dict[str, Quantity], consumed: int) -> Computation:
     """The market-based total; contracts may be none."""
-    labels: list[str] = []
-    if any([name.startswith("CE.") for name in found.keys()]):
-        labels = list_labels(found, "CE")
+    labels = find_labels(found, "CE")
     check_labels(found, "CF", labels)
     energies = [take_amount(found, f"CE.{label}", "MWh") for label in labels]
     factors = [take_amount(found, f"CF.{label}", "tCO2/MWh") for label in labels]

@@ -33,7 +33,9 @@ UNITS = {
     "tC": "tC 1 1", "tC/ha": "tC/ha 1 1", "tdm/ha": "tdm/ha 1 1", "tC/ha/yr": "tC/ha/yr 1 1",
     "tdm/ha/yr": "tdm/ha/yr 1 1", "m3/ha": "m3/ha 1 1", "m3/ha/yr": "m3/ha/yr 1 1",
     "t/m3": "t/m3 1 1", "tC/tdm": "1 1 1", "tdm/tdm": "1 1 1",
-    "yr": "yr 1 1",
+    "yr": "yr 1 1", "d": "d 1 1", "h": "h 1 1", "min": "min 1 1",
+    "g/Nm3": "g/Nm3 1 1", "mg/Nm3": "g/Nm3 1 1000", "g/m3": "g/Nm3 1 1", "kg/t": "kg/t 1 1",
+    "mV": "mV 1 1",
 }
 
 
@@ -98,10 +100,15 @@ def read_inputs(inputs: list[Quantity], symbols: list[str]) -> dict[str, Quantit
     return found
 
 
+def find_labels(found: dict[str, Quantity], symbol: str) -> list[str]:
+    """The labels of the inputs `symbol.label`, in their order; there may be none."""
+    start = symbol + "."
+    return [name[len(start):] for name in found.keys() if name.startswith(start)]
+
+
 def list_labels(found: dict[str, Quantity], symbol: str) -> list[str]:
     """The labels of the inputs `symbol.label`, in their order; reverts `missing-input` if none."""
-    start = symbol + "."
-    labels = [name[len(start):] for name in found.keys() if name.startswith(start)]
+    labels = find_labels(found, symbol)
     require(len(labels) > 0, "missing-input")
     return labels
 
@@ -134,10 +141,8 @@ def take_share(found: dict[str, Quantity], name: str, default: int) -> int:
 
 def check_labels(found: dict[str, Quantity], symbol: str, labels: list[str]) -> None:
     """Reverts `unknown-label` when a `symbol.label` has a label that is not among `labels`."""
-    start = symbol + "."
-    for name in found.keys():
-        if name.startswith(start):
-            require(name[len(start):] in labels, "unknown-label")
+    for label in find_labels(found, symbol):
+        require(label in labels, "unknown-label")
 
 
 def make_line(symbol: str, formula: str, inputs: list[str], value: int, unit: str) -> Line:

@@ -251,7 +251,8 @@ def _read_uses(given: Any, names: Sequence[str], where: str) -> Iterator[tuple[s
             for row in rows
         ]
     else:
-        pairs = [(key, _get_number(given, (key,), where)) for key in given or {}]
+        amounts = given or {}
+        pairs = [(key, _get_number(amounts, (key,), where)) for key in amounts]
     seen = set[str]()
     for key, amount in pairs:
         if not amount:

@@ -64,7 +64,9 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class _Outcome:
+class Outcome:
+    """What came of a block: enough to commit it."""
+
     writes: Mapping[bytes, bytes | None]
     receipts: Sequence[bytes]
     events: Sequence[bytes]
@@ -108,6 +110,12 @@ class LargeChain:
             for number in range(first, last)
         }
 
+    def _make_up(
+        self, transactions: Sequence[Transaction], writes: Mapping[bytes, bytes | None]
+    ) -> Outcome:
+        """Return the outcome of a block that nobody executes."""
+        return Outcome(writes, [], [], 0)
+
     def _sign(self, height: int) -> Transaction:
         self._nonce += 1
         key = self._development.party_keys[SENDER]
@@ -130,7 +138,9 @@ class LargeChain:
     ) -> None:
         header = self._make_header(transactions)
         outcome = (
-            self._execute(header, transactions) if writes is None else _Outcome(writes, [], [], 0)
+            self._execute(header, transactions)
+            if writes is None
+            else self._make_up(transactions, writes)
         )
         genesis = self._development.genesis
         change = self.chain.compute_state(outcome.writes)
@@ -187,13 +197,13 @@ class LargeChain:
             compute_params_hash(genesis.params),
         )
 
-    def _execute(self, header: Header, transactions: Sequence[Transaction]) -> _Outcome:
+    def _execute(self, header: Header, transactions: Sequence[Transaction]) -> Outcome:
         genesis = self._development.genesis
         tip = self.chain.tip
         inputs = BlockInputs.of(header, transactions, (), None if tip is None else tip.certificate)
         with self.chain.view() as view:
             outcome = execute_block(self._machine, view, inputs, genesis.params, genesis.validators)
-        return _Outcome(outcome.writes, outcome.receipts, outcome.events, outcome.gas)
+        return Outcome(outcome.writes, outcome.receipts, outcome.events, outcome.gas)
 
     def _certify(self, header: Header, exec_hash: Hash) -> Certificate:
         block_hash = compute_header_hash(header)

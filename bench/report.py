@@ -158,3 +158,32 @@ def draw_state_tree(document: Mapping[str, Any], path: Path) -> None:
     figure.tight_layout()
     figure.savefig(path)
     pyplot.close(figure)
+
+
+def draw_pruned(document: Mapping[str, Any], path: Path) -> None:
+    """Draw bench/pruned.py: the database and what it keeps, and their ratio, by height."""
+    samples = document["samples"]
+    heights = [item["height"] for item in samples]
+    figure, (upper, lower) = pyplot.subplots(2, 1, figsize=(8, 7), sharex=True)
+    whole = [item["chainMiB"] + item["indexMiB"] for item in samples]
+    upper.plot(heights, whole, marker=".", label="database on disk (chain and indexes)")
+    content = [item["contentMiB"] for item in samples]
+    upper.plot(heights, content, marker=".", label="a fresh, compacted copy of its rows")
+    upper.set_ylabel("MiB")
+    lower.plot(heights, [item["ratio"] for item in samples], marker=".", color="tab:green")
+    lower.axhline(document["bar"], color="tab:red", label="the bar")
+    lower.set_ylabel("ratio")
+    lower.set_xlabel("height")
+    for axes in (upper, lower):
+        axes.set_ylim(bottom=0)
+        axes.grid(visible=True, alpha=0.3)
+        axes.legend()
+    setup = document["setup"]
+    figure.suptitle(
+        f"Pruned node: {setup['keep']} blocks of {setup['transactions']} transactions kept, "
+        f"{document['commit']['id'][:12]}",
+        fontsize=10,
+    )
+    figure.tight_layout()
+    figure.savefig(path)
+    pyplot.close(figure)

@@ -70,6 +70,11 @@ class Indexes:
         return self._store.index_height
 
     @property
+    def store(self) -> KeyValueStore:
+        """The store itself: for measuring it."""
+        return self._store.store
+
+    @property
     def is_rebuilding(self) -> bool:
         """Whether tables are built beside those that answer, or are about to be."""
         return self._is_rebuild_wanted or self._store.building is not None

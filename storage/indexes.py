@@ -116,6 +116,11 @@ class IndexStore(IndexQueries, Closing):
             raise
 
     @property
+    def store(self) -> KeyValueStore:
+        """The store itself: for measuring it."""
+        return self._store
+
+    @property
     def index_height(self) -> int:
         """The last height that queries know; 0 before the first block."""
         return self.current.height

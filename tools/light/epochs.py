@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from primitives.codec import Value
+from primitives.epochs import compute_epoch_last
 from primitives.errors import CarbonodeError
 from primitives.genesis import Genesis
 from primitives.hashing import Address, Hash
@@ -24,37 +25,36 @@ METHOD = "propose_validators"
 
 
 @dataclass(frozen=True, slots=True)
-class TrustedEpoch:
-    """The set that is in force in ``epoch``: the genesis's in epoch 0, or one proven later."""
+class TrustedSet:
+    """The set that is in force in ``epoch``: the genesis's in epoch 0, or one proven later.
+
+    A node's ``primitives.epochs.TrustedEpoch`` without the parameters: a reader needs
+    none that a vote can change, and asks nobody for them.
+    """
 
     epoch: int
     validators: ValidatorSet
 
 
-def compute_epoch_end(epoch: int, genesis: Genesis) -> int:
-    """Return the height of an epoch's last block."""
-    return (epoch + 1) * genesis.params.epoch_blocks
-
-
 def advance(
-    trusted: TrustedEpoch,
+    trusted: TrustedSet,
     end: ProvenBlock,
     genesis: Genesis,
     candidates: Iterable[ValidatorSet] = (),
-) -> TrustedEpoch:
+) -> TrustedSet:
     """Return the next epoch as the last block of ``trusted``'s proves it.
 
     ``candidates`` are sets from anywhere, believed for their hash alone. Raises ProofError
     (``light-validators-unknown``) when none of them is the one that the chain names.
     """
-    if end.height != compute_epoch_end(trusted.epoch, genesis):
+    if end.height != compute_epoch_last(trusted.epoch, genesis.params.epoch_blocks):
         raise refuse("epoch", "not the last block of the epoch", height=end.height)
     if end.validators.hash != trusted.validators.hash:
         raise refuse("epoch", "the epoch's end is certified by another set")
     wanted = end.execution.next_validators_hash
     for candidate in (trusted.validators, *candidates):
         if candidate.hash == wanted:
-            return TrustedEpoch(trusted.epoch + 1, candidate)
+            return TrustedSet(trusted.epoch + 1, candidate)
     raise refuse(
         "validators-unknown",
         f"the validators changed after height {end.height}, and neither the set now in force nor a "
@@ -64,7 +64,7 @@ def advance(
     )
 
 
-def find_wanted(trusted: TrustedEpoch, end: ProvenBlock) -> Hash | None:
+def find_wanted(trusted: TrustedSet, end: ProvenBlock) -> Hash | None:
     """Return the hash of the set to be found, None where the set stays as it is."""
     wanted = end.execution.next_validators_hash
     return None if wanted == trusted.validators.hash else wanted

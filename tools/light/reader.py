@@ -6,6 +6,7 @@ with it at once; only another set makes it fetch the epochs' ends between.
 
 from __future__ import annotations
 
+from primitives.epochs import compute_epoch_last
 from primitives.errors import CarbonodeError
 from primitives.genesis import Genesis
 from primitives.hashing import Hash, TransactionId
@@ -20,9 +21,8 @@ from tools.light.answers import reading, refuse
 from tools.light.blocks import ProvenBlock, peek_header, verify_commit_answer
 from tools.light.epochs import (
     CONTRACT,
-    TrustedEpoch,
+    TrustedSet,
     advance,
-    compute_epoch_end,
     find_wanted,
     iterate_proposed,
     make_set,
@@ -40,13 +40,11 @@ PAGES_MAX = 10
 class LightReader:
     """One chain seen through nodes that nobody needs to trust."""
 
-    def __init__(
-        self, client: Client, genesis: Genesis, trusted: TrustedEpoch | None = None
-    ) -> None:
+    def __init__(self, client: Client, genesis: Genesis, trusted: TrustedSet | None = None) -> None:
         """``trusted`` is where to start; by default the genesis's set in epoch 0."""
         self._client = client
         self._genesis = genesis
-        self.trusted = trusted or TrustedEpoch(0, genesis.validators)
+        self.trusted = trusted or TrustedSet(0, genesis.validators)
 
     async def get_block(self, block: int | None = None) -> ProvenBlock:
         """Return the certified block of a height; None is the latest that the node shows."""
@@ -103,9 +101,9 @@ class LightReader:
             self.trusted = await self._follow(self.trusted)
         return self.trusted.validators
 
-    async def _follow(self, trusted: TrustedEpoch) -> TrustedEpoch:
+    async def _follow(self, trusted: TrustedSet) -> TrustedSet:
         """Return the next epoch, proven by the last block of this one."""
-        height = compute_epoch_end(trusted.epoch, self._genesis)
+        height = compute_epoch_last(trusted.epoch, self._genesis.params.epoch_blocks)
         answer = await self._client.call("chain_getCommit", block=height)
         end = verify_commit_answer(answer, self._genesis, trusted.validators, height=height)
         wanted = find_wanted(trusted, end)

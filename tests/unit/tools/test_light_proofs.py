@@ -35,7 +35,7 @@ from tests.unit.tools.light_answers import (
 )
 from tools.light.answers import find_difference
 from tools.light.blocks import ProvenBlock, verify_commit_answer
-from tools.light.epochs import TrustedEpoch, advance, iterate_proposed
+from tools.light.epochs import TrustedSet, advance, iterate_proposed
 from tools.light.state import verify_state_answer
 from tools.light.transactions import verify_transaction
 
@@ -242,12 +242,12 @@ def make_end(**values: Any) -> ProvenBlock:
 
 
 def test_an_epochs_end_hands_trust_to_the_set_that_it_names() -> None:
-    trusted = TrustedEpoch(0, VALIDATORS)
+    trusted = TrustedSet(0, VALIDATORS)
     same = advance(trusted, make_end(), GENESIS)
-    assert same == TrustedEpoch(1, VALIDATORS)
+    assert same == TrustedSet(1, VALIDATORS)
     end = make_end(next_validators=NEXT)
     candidates = (make_set(0, 1, 2, 5), NEXT)
-    assert advance(trusted, end, GENESIS, candidates) == TrustedEpoch(1, NEXT)
+    assert advance(trusted, end, GENESIS, candidates) == TrustedSet(1, NEXT)
     later = change(
         height=12, execution_height=12, certificate_height=12, epoch=1, vote_epoch=1,
         validators=NEXT, voters=(KEYS[0], KEYS[1], KEYS[2], KEYS[4]),
@@ -267,7 +267,7 @@ def test_an_epochs_end_hands_trust_to_the_set_that_it_names() -> None:
 )
 def test_trust_is_not_handed_on_without_proof(code: str, end: ProvenBlock, candidates: Any) -> None:
     with pytest.raises(ProofError) as error:
-        advance(TrustedEpoch(0, VALIDATORS), end, GENESIS, candidates)
+        advance(TrustedSet(0, VALIDATORS), end, GENESIS, candidates)
     assert error.value.code == code
 
 

@@ -28,7 +28,7 @@ from tests.unit.tools.light_answers import (
 )
 from tools.client.client import Client
 from tools.client.errors import UnknownMethod
-from tools.light.epochs import TrustedEpoch
+from tools.light.epochs import TrustedSet
 from tools.light.keys import make_state_key
 from tools.light.reader import LightReader
 
@@ -193,7 +193,7 @@ def test_a_lying_node_is_refused_for_its_lie(name: str) -> None:
 
 def test_a_block_before_the_trusted_epoch_is_refused_as_such() -> None:
     async def work(reader: LightReader) -> Any:
-        reader.trusted = TrustedEpoch(1, NEXT)
+        reader.trusted = TrustedSet(1, NEXT)
         assert (await reader.get_block()).height == 12
         return await reader.get_block(7)
 

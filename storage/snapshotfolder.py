@@ -1,7 +1,8 @@
 """Snapshots on disk: one folder each, named by height; found, read, verified, removed.
 
 A snapshot's folder holds ``manifest``, ``certificate`` (of its block; it differs from
-node to node and is therefore no part of the manifest) and one file a part. Whoever
+node to node and is therefore no part of the manifest), ``epochs`` (the certified ends
+that lead from the genesis to it, for a start without peers) and one file a part. Whoever
 serves a part reads it as it is and hashes nothing: the receiver does.
 """
 
@@ -16,6 +17,8 @@ from pathlib import Path
 
 from primitives.block import compute_header_hash
 from primitives.certificate import CERTIFICATE, Certificate
+from primitives.codec import unpack
+from primitives.epochs import EPOCH_END, EpochEnd
 from primitives.errors import CodecError
 from primitives.hashing import Hash
 from storage.errors import make_io_error
@@ -35,8 +38,11 @@ from storage.snapshotformat import (
 
 MANIFEST_FILE = "manifest"
 CERTIFICATE_FILE = "certificate"
+EPOCHS_FILE = "epochs"
 PARTIAL_SUFFIX = ".partial"
 _CERTIFICATE_BYTES_MAX = 16 * 1024
+_EPOCHS_BYTES_MAX = 256 * 1024 * 1024
+"""A hundred thousand ends of four validators."""
 
 OnPart = Callable[[int, int], None]
 """(parts done, parts in all)."""
@@ -113,6 +119,24 @@ class StoredSnapshot:
         if len(content) != part.bytes or compute_part_hash(content) != part.hash:
             raise SnapshotError("a part is damaged", part=number, folder=str(self.folder))
         return content
+
+    def read_epochs(self) -> list[EpochEnd]:
+        """Return the ends of epochs that came with it, unverified; none in an older one.
+
+        Raises SnapshotError for bytes that are none.
+        """
+        path = self.folder / EPOCHS_FILE
+        if not path.exists():
+            return []
+        try:
+            items = unpack(_read(path, _EPOCHS_BYTES_MAX))
+            if not isinstance(items, list):
+                raise CodecError("not a list")
+            return [EPOCH_END.decode(item) for item in items if isinstance(item, bytes)]
+        except CodecError as error:
+            raise SnapshotError(
+                f"the ends of epochs are damaged: {error}", path=str(path)
+            ) from None
 
     def verify(self, on_part: OnPart | None = None) -> int:
         """Verify every part against the manifest's state root; return the number of keys.
@@ -194,6 +218,8 @@ def export_snapshot(snapshot: StoredSnapshot, target: Path) -> int:
         with tarfile.open(temporary, "w") as archive:
             for name in _list_names(snapshot.manifest):
                 archive.add(snapshot.folder / name, arcname=name, recursive=False)
+            if (snapshot.folder / EPOCHS_FILE).exists():
+                archive.add(snapshot.folder / EPOCHS_FILE, arcname=EPOCHS_FILE, recursive=False)
         temporary.replace(target)
         return target.stat().st_size
     except OSError as error:
@@ -236,6 +262,8 @@ def _unpack(source: Path, folder: Path) -> None:
         _unpack_one(archive, MANIFEST_FILE, folder, MANIFEST_BYTES_MAX)
         _unpack_one(archive, CERTIFICATE_FILE, folder, _CERTIFICATE_BYTES_MAX)
         manifest = StoredSnapshot.open(folder).manifest
+        if EPOCHS_FILE in archive.getnames():
+            _unpack_one(archive, EPOCHS_FILE, folder, _EPOCHS_BYTES_MAX)
         for number in range(len(manifest.parts)):
             _unpack_one(archive, get_part_path(folder, number).name, folder, PART_BYTES_MAX)
 

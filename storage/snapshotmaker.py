@@ -33,7 +33,13 @@ from storage.engine import Reader
 from storage.errors import make_corrupted_error, make_io_error
 from storage.files import DISK_FILES
 from storage.schema import META_TIP, STATE_PREFIX, make_height_key, make_tree_key
-from storage.snapshotfolder import CERTIFICATE_FILE, MANIFEST_FILE, get_part_path, write_file
+from storage.snapshotfolder import (
+    CERTIFICATE_FILE,
+    EPOCHS_FILE,
+    MANIFEST_FILE,
+    get_part_path,
+    write_file,
+)
 from storage.snapshotformat import (
     MANIFEST,
     PART_BYTES_MAX,
@@ -180,6 +186,7 @@ class SnapshotWriter:
             history=tuple(history),
         )
         check_manifest(manifest)
+        write_file(folder / EPOCHS_FILE, pack(self._read_epochs()))
         write_file(folder / CERTIFICATE_FILE, CERTIFICATE.encode(certificate))
         write_file(folder / MANIFEST_FILE, MANIFEST.encode(manifest))
 
@@ -230,6 +237,16 @@ class SnapshotWriter:
             if index % SCAN_ROWS == 0:
                 self._pace()
         return b"".join(pieces)
+
+    def _read_epochs(self) -> list[bytes]:
+        """Return the certified ends of epochs: who has only a file walks over them."""
+        ends: list[bytes] = []
+        after: bytes | None = None
+        while rows := self._reader.scan(b"x", after, SCAN_ROWS):
+            ends += (value for _, value in rows)
+            after = rows[-1][0]
+            self._pace()
+        return ends
 
     # -- what is cut
 

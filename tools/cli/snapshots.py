@@ -20,6 +20,7 @@ from rich.progress import Progress
 
 from node.config import NodeConfig, load_config
 from node.epochs import read_known_epochs
+from node.offlinestart import stage_snapshot
 from node.parts import CHAIN_FOLDER, INDEX_FOLDER
 from node.run import read_genesis
 from node.snapshotmaking import compute_history_first
@@ -108,13 +109,28 @@ def export(session: Session, height: int | None, target: Path) -> None:
 
 @snapshot.command(name="import")
 @click.argument("source", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.option("--start", is_flag=True, help="The stopped node begins with it, without peers.")
 @pass_session
-def import_command(session: Session, source: Path) -> None:
-    """Verify a tar file of ``export`` and take it in: the node serves it to others then."""
+def import_command(session: Session, source: Path, start: bool) -> None:
+    """Verify a tar file of ``export`` and take it in: the node serves it to others then.
+
+    With --start the node's next start begins with its state, if that is further than the
+    node is: everything is proven from the genesis, nobody is asked.
+    """
     config = load_config(session.home, os.environ)
+    genesis = read_genesis(config)
+    if start:
+        _check_behind(config, genesis)
     with _progress(session, "verifying") as on_part:
         stored = import_snapshot(source, config.snapshots_path, on_part)
     document = _verify_head(config, stored)
+    if start:
+        _check_behind(config, genesis, stored.height)
+        with _progress(session, "installing") as on_part:
+            trusted = stage_snapshot(stored, config.data_path, genesis, on_part)
+        members = trusted.validators.members
+        names = [members[index].name for index in stored.certificate.signers]
+        document |= {"certified": names, "startsAt": stored.height}
     session.emit(document, lambda console: show_pairs(console, "Imported", document))
 
 
@@ -186,6 +202,17 @@ def restore(session: Session, folder: Path) -> None:
 
 
 # -- helpers
+
+
+def _check_behind(config: NodeConfig, genesis: Genesis, height: int | None = None) -> None:
+    """Raise where the node of this home runs, or is as far as ``height``."""
+    path = config.data_path / CHAIN_FOLDER
+    if not path.exists():
+        return
+    with ChainStore.open(path, compute_chain_id(genesis)) as chain:
+        tip = 0 if chain.tip is None else chain.tip.height
+    if height is not None and tip >= height:
+        raise SnapshotCommandError("the chain here is further", height=tip, snapshot=height)
 
 
 def _open_chain(config: NodeConfig, genesis: Genesis) -> ChainStore:

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import json
 import shutil
+import tarfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from node.committed import CommittedState
 from node.config import NodeConfig, render_config
+from node.journal import Journal
+from primitives.codec import pack, unpack
+from primitives.epochs import EPOCH_END
 from primitives.genesis import compute_chain_id, load_genesis
 from primitives.params import ChainParams
+from primitives.validators import ValidatorSet
 from storage.chain import ChainStore
+from storage.snapshotinstall import complete_replacement
 from tests.unit.tools.audited_chain import AuditedChain
 from tools.cli.main import main
 
@@ -103,4 +111,99 @@ def test_a_copy_of_another_chain_and_a_running_node_are_refused(home: Path, tmp_
         result = carbonode(home, "snapshot", "create")
         assert result.exit_code == 1 and "admin_port" in result.output
         assert running.tip is not None
+    assert not (home / "data" / "joining").exists()
+
+
+@pytest.fixture
+def exported(home: Path, tmp_path: Path) -> Path:
+    """A snapshot's file; the set of validators changed before it."""
+    carbonode_json(home, "snapshot", "create")
+    target = tmp_path / "snapshot.tar"
+    carbonode_json(home, "snapshot", "export", "--file", str(target))
+    return target
+
+
+@pytest.fixture
+def fresh(home: Path, tmp_path: Path) -> Path:
+    """A home that never ran: genesis and configuration."""
+    folder = tmp_path / "fresh"
+    folder.mkdir()
+    shutil.copy(home / "genesis.json", folder / "genesis.json")
+    (folder / "config.toml").write_text(render_config(NodeConfig(folder)))
+    return folder
+
+
+def test_a_fresh_node_begins_with_a_file_and_asks_nobody(
+    home: Path, fresh: Path, exported: Path
+) -> None:
+    document = carbonode_json(fresh, "snapshot", "import", str(exported), "--start")
+    assert document["certified"] == ["w0", "w1", "w2"] and document["startsAt"] == 7
+    # Nothing is in the chain's place before the node starts: it has its first start then.
+    assert not (fresh / "data" / "chain").exists()
+    assert complete_replacement(fresh / "data", "chain", ("index",))
+    genesis = load_genesis((fresh / "genesis.json").read_text())
+    chain_id = compute_chain_id(genesis)
+    journal = Journal.open(fresh / "data", fresh / "signer", is_first_start=True)
+    with (
+        ChainStore.open(fresh / "data" / "chain", chain_id) as chain,
+        ChainStore.open(home / "data" / "chain", chain_id) as source,
+    ):
+        assert chain.tip == source.tip and chain.lowest == 8
+        state = CommittedState.open(chain, journal)
+        assert state.tip.height == 7 and state.tip.validators.members[0].name == "w0"
+        for prefix in (b"s", b"k"):
+            rows = source.store.scan(prefix, None, 100_000)
+            assert rows and chain.store.scan(prefix, None, 100_000) == rows
+        state.close()
+    journal.close()
+
+
+def test_a_file_that_does_not_prove_itself_starts_nothing(
+    fresh: Path, exported: Path, tmp_path: Path
+) -> None:
+    with tarfile.open(exported) as archive:
+        archive.extractall(tmp_path / "files", filter="data")
+
+    def pack_again(name: str) -> Path:
+        target = tmp_path / name
+        with tarfile.open(target, "w") as archive:
+            for path in sorted((tmp_path / "files").iterdir()):
+                archive.add(path, arcname=path.name)
+        return target
+
+    epochs = tmp_path / "files" / "epochs"
+    honest = epochs.read_bytes()
+    (encoded,) = unpack(honest)  # type: ignore[misc, str-unpack]  # one end, of epoch 0
+    end = EPOCH_END.decode(encoded)  # type: ignore[arg-type]  # bytes
+    other = replace(end.validators.members[0], name="mallory")
+    forged = replace(end, validators=ValidatorSet((other, *end.validators.members[1:])))
+    unsigned = replace(end, certificate=replace(end.certificate, signers=(), signatures=()))
+    for number, (content, says) in enumerate(
+        [
+            (pack([]), "how validators changed"),
+            (pack([EPOCH_END.encode(forged)]), "next validators"),
+            (pack([EPOCH_END.encode(unsigned)]), ""),
+            (b"\xff", "damaged"),
+        ]
+    ):
+        epochs.write_bytes(content)
+        result = carbonode(fresh, "snapshot", "import", str(pack_again(f"{number}.tar")), "--start")
+        assert result.exit_code == 1 and says in result.output, result.output
+        assert not (fresh / "data" / "joining").exists()
+        shutil.rmtree(fresh / "data" / "snapshots")
+    epochs.unlink()
+    result = carbonode(fresh, "snapshot", "import", str(pack_again("old.tar")), "--start")
+    assert result.exit_code == 1 and "how validators changed" in result.output
+
+
+def test_a_chain_that_is_further_and_a_running_node_are_left_alone(
+    home: Path, exported: Path
+) -> None:
+    shutil.rmtree(home / "data" / "snapshots")
+    result = carbonode(home, "snapshot", "import", str(exported), "--start")
+    assert result.exit_code == 1 and "further" in result.output
+    chain_id = compute_chain_id(load_genesis((home / "genesis.json").read_text()))
+    with ChainStore.open(home / "data" / "chain", chain_id):
+        result = carbonode(home, "snapshot", "import", str(exported), "--start")
+    assert result.exit_code == 1 and "another process" in result.output
     assert not (home / "data" / "joining").exists()

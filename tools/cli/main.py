@@ -22,6 +22,7 @@ from tools.cli.lookups import index
 from tools.cli.methodology import methodology_group
 from tools.cli.mrv import mrv
 from tools.cli.network_commands import localnet, testnet
+from tools.cli.project import project
 from tools.cli.query_commands import query
 from tools.cli.session import RootGroup, Session
 from tools.cli.snapshots import backup, snapshot
@@ -90,6 +91,7 @@ for _command in (
     index,
     config,
     import_group,
+    project,
     factors_group,
     inventory_group,
     methodology_group,

@@ -59,15 +59,19 @@ def list_importing() -> list[tuple[str, str]]:
     stands one word of each, as a module is read whole for any of its words.
     """
     whole = {module: list_functions(module) for module in sorted(DIGESTS)}
-    least = {
-        module: [min(functions, key=lambda item: len(ast.dump(item.node)))]
-        for module, functions in whole.items()
-    }
     sources = [
         (f"deploy imports of {module}", make_importing({module: functions}))
         for module, functions in whole.items()
     ]
-    sources.append(("deploy imports of all modules", make_importing(whole)))
+    together, least = dict[str, list[Function]](), dict[str, list[Function]]()
+    taken, named = set[str](), set[str]()  # two modules may have a word in common
+    for module, functions in whole.items():
+        together[module] = [item for item in functions if item.name not in taken]
+        taken |= {item.name for item in functions}
+        free = [item for item in functions if item.name not in named]
+        least[module] = [min(free, key=lambda item: len(ast.dump(item.node)))]
+        named |= {item.name for item in least[module]}
+    sources.append(("deploy imports of all modules", make_importing(together)))
     sources.append(("deploy imports of a word of each module", make_importing(least)))
     return sources
 

@@ -207,6 +207,7 @@ periods = Map[tuple[str, str, int], Claim]()
 readings = Map[tuple[str, int], Claim]()
 restatements = Map[str, str](default="")
 used_certificates = Map[int, str](default="")
+dues = Map[str, int](default=0)
 
 
 @init
@@ -554,6 +555,7 @@ def replace_restated(report: str, found: Report, approver: str) -> int:
     periods[found.subject, found.methodology, found.period_to] = Claim(found.period_from, report)
     net_kg = max(0, found.verified_grams // GRAMS_PER_KG)
     due_kg = max(0, old.issued_kg - net_kg)
+    dues[old.subject] += due_kg
     old = replace(old, superseded_by=report, due_kg=due_kg)
     put_status(found.supersedes, old, INVALIDATED, approver, f"restated by {report}")
     return old.issued_kg
@@ -566,6 +568,8 @@ def issue(report: str, carried: int) -> None:
     new_kg = max(0, net_kg - carried)
     buffer_kg = 0
     if new_kg > 0:
+        # What a project owes comes first: else a wrong report would pay with the next one.
+        require(dues[found.subject] == 0, "make-good-due")
         share: int = call("projects", "get_project", found.subject)[6]
         buffer_kg = mul_div_up(new_kg, share, SHARE_WHOLE)
         vintage = date_of(found.period_to - 1).year
@@ -609,6 +613,7 @@ def invalidate(report: str, reason: str) -> None:
     regulator = require_role("regulator", "not-a-regulator")
     require(regulator != found.owner, "approver-is-owner")
     changed = replace(found, due_kg=found.issued_kg)
+    dues[found.subject] += found.issued_kg
     put_status(report, changed, INVALIDATED, regulator, reason)
     if changed.due_kg == 0:
         free(report, changed)
@@ -627,6 +632,7 @@ def make_good(report: str, certificate: int) -> None:
     require(fits and held[10] == f"make-good:{report}", "certificate-mismatch")
     used_certificates[certificate] = report
     quantity: int = held[5]
+    dues[found.subject] -= min(quantity, found.due_kg - found.made_good_kg)
     changed = replace(found, made_good_kg=found.made_good_kg + quantity)
     reports[report] = changed
     emit(MadeGood(report, certificate, quantity, found.due_kg))
@@ -808,6 +814,12 @@ def get_use(device: str, sequence: int) -> str:
         if claim.start <= sequence:
             return claim.report
     return ""
+
+
+@view
+def get_due(subject: str) -> int:
+    """Kilograms that a project still has to make good: until then nothing more is issued to it."""
+    return dues[subject]
 
 
 @view

@@ -333,6 +333,31 @@ def test_what_was_invalidated_meanwhile_is_not_restated(chain: Chain) -> None:
     chain.refused("not-restatable", "regulator", R, "approve", "r2")
 
 
+def test_a_project_that_owes_gets_nothing_more_until_it_has_made_good(chain: Chain) -> None:
+    """Else down and up again would leave the owner with what was never removed."""
+    approve(chain, grams=1_000_000)
+    restate(chain, 400_000)
+    assert chain.view(R, "get_due", PROJECT) == 600
+    chain.ok("owner", R, "open_report", *make_terms("r3", supersedes="r2"))
+    chain.ok("metering", R, "submit", "r3", [energy(chain)])
+    chain.ok("bob", R, "check", "r3")
+    chain.ok("verifier", R, "begin_verification", "r3")
+    chain.ok("verifier", R, "verify", "r3", 900_000, HASH)
+    chain.ok("registry", R, "publish", "r3")
+    chain.time += NOTICE
+    chain.refused("make-good-due", "regulator", R, "approve", "r3")
+    part = chain.ok("owner", "retirement", "cancel", BATCH, 0, 500, "make-good:r1")
+    chain.ok("owner", R, "make_good", "r1", part)
+    assert chain.view(R, "get_due", PROJECT) == 100
+    chain.refused("make-good-due", "regulator", R, "approve", "r3")
+    # More than is due pays what is due, and no more than that.
+    rest = chain.ok("owner", "retirement", "cancel", BATCH, 500, 750, "make-good:r1")
+    chain.ok("owner", R, "make_good", "r1", rest)
+    assert chain.view(R, "get_due", PROJECT) == 0
+    chain.ok("regulator", R, "approve", "r3")
+    assert chain.view("units", "total")[1] == 1_500
+
+
 # --- invalidated and made good
 
 
@@ -345,6 +370,7 @@ def test_an_invalidated_report_is_made_good_by_cancelling_as_much(chain: Chain) 
              5_000, 0, HASH, "line 1", "k1")  # fmt: skip
     first = chain.ok("owner", "retirement", "cancel", BATCH, 0, 700, "make-good:r1")
     chain.ok("owner", R, "make_good", "r1", first)
+    assert chain.view(R, "get_due", PROJECT) == 300
     chain.refused("certificate-used", "bob", R, "make_good", "r1", first)
     chain.refused("period-reported", "owner", R, "open_report", *make_terms("r2"))
     second = chain.ok("owner", "retirement", "cancel", "acr", 0, 300, "make-good:r1")

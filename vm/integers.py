@@ -30,7 +30,7 @@ class Integers:
     """``names`` are locals that are integers; ``local`` all locals, which may hide a constant.
 
     ``proved`` are the sums and products known to be integers. Whoever asks about an expression
-    has asked about its parts before: a sum of many terms is not walked for each of them.
+    has added its parts before: a sum of many terms is not walked for each of them.
     """
 
     contract: Contract
@@ -43,12 +43,9 @@ class Integers:
         hidden = frozenset(names)
         return replace(self, local=self.local | hidden, names=self.names - hidden)
 
-    def proves(self, node: ast.expr | None, left: ast.expr, right: ast.expr) -> bool:
-        """Whether both operands are integers or end in a fault; ``node`` is what they make."""
-        is_proved = self._covers(right) and self._covers(left)
-        if is_proved and node is not None:
-            self.proved.add(node)
-        return is_proved
+    def covers(self, left: ast.expr, right: ast.expr) -> bool:
+        """Whether both operands are integers or end in a fault."""
+        return self._covers(right) and self._covers(left)
 
     def _covers(self, node: ast.expr) -> bool:
         match node:

@@ -213,7 +213,7 @@ class FunctionRewriter:
         if isinstance(target, ast.Name):
             current = ast.Name(target.id, ast.Load())
             operand = self._expression(node.value)
-            value = guard(self._choose(name, None, target, node.value), current, operand)
+            value = guard(self._choose(name, target, node.value), current, operand)
             return [ast.Assign([ast.Name(target.id, ast.Store())], value)]
         if not isinstance(target, ast.Subscript):
             raise _unchecked(target)
@@ -239,9 +239,9 @@ class FunctionRewriter:
 
     # Expressions
 
-    def _choose(self, name: str, node: ast.expr | None, left: ast.expr, right: ast.expr) -> str:
+    def _choose(self, name: str, left: ast.expr, right: ast.expr) -> str:
         """Return the guard for operands seen before: one that looks at no types if it need not."""
-        if name in INTEGER_GUARDS and self._integers.proves(node, left, right):
+        if name in INTEGER_GUARDS and self._integers.covers(left, right):
             return INTEGER_PREFIX + name
         return name
 
@@ -260,7 +260,9 @@ class FunctionRewriter:
             case ast.BinOp():
                 self._cost += self._operator_cost(node.op)
                 left, right = self._expression(node.left), self._expression(node.right)
-                name = self._choose(_BINARY[type(node.op)], node, node.left, node.right)
+                name = self._choose(_BINARY[type(node.op)], node.left, node.right)
+                if name.startswith(INTEGER_PREFIX):
+                    self._integers.proved.add(node)
                 return guard(name, left, right)
             case ast.UnaryOp():
                 return self._unary(node)
@@ -334,7 +336,7 @@ class FunctionRewriter:
         is_member = isinstance(op, ast.In | ast.NotIn)
         first = self._expression(left)
         second = self._peek(right) if is_member else self._expression(right)
-        return guard(self._choose(name, None, left, right), first, second)
+        return guard(self._choose(name, left, right), first, second)
 
     def _attribute(self, node: ast.Attribute) -> ast.expr:
         if self._scope.is_context(node.value):

@@ -125,7 +125,13 @@ def test_what_is_no_integer_hides_a_constant_that_is_one():
     integers = analyse("def f(SCALE: int):\n    x = SCALE\n")
     assert integers.names == frozenset()
     name = ast.parse("SCALE", mode="eval").body
-    assert not integers.proves(None, name, name)
+    assert not integers.covers(name, name)
+
+
+def test_a_comprehension_s_name_hides_a_constant_that_is_an_integer():
+    head = "N = 5\ndef f(a: int) -> None:\n"
+    assert quick_names(f"{head}    x = [N + 1 for N in ['b']]\n") == set()
+    assert quick_names(f"{head}    x = [N + 1 for M in ['b']]\n") == {"int.add"}
 
 
 def test_a_long_chain_of_names_is_followed_in_one_pass():

@@ -14,10 +14,12 @@ from rich.console import Console
 from tools.cli.light import ask_proven, trust_options
 from tools.cli.render import format_time, show_pairs, show_rows
 from tools.cli.session import Session, pass_session
+from tools.client.wire import to_hex
+from tools.gateway.proofs import prove, verify_inclusion
 from tools.gateway.store import ReadingStore
 from tools.localnet.homes import write_text
 from tools.mrv.document import Quantity, ReportTrace, TraceError, dump_trace, parse_trace
-from tools.mrv.gathering import gather
+from tools.mrv.gathering import gather, gather_header
 from tools.mrv.readings import CheckedReadings, check_readings
 from tools.mrv.recomputing import Recomputation, recompute
 
@@ -66,6 +68,43 @@ def recompute_command(session: Session, /, file: Path, readings: Path | None) ->
     except (OSError, ValueError, RecursionError) as error:
         raise TraceError(f"cannot read the trace: {error}", path=str(file)) from None
     _finish(session, parse_trace(document), readings, {})
+
+
+@mrv.command()
+@click.argument("device")
+@click.argument("sequence", type=click.IntRange(1))
+@click.option(
+    "--readings",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    required=True,
+    help="Folder of the gateway's raw readings.",
+)
+@trust_options
+@pass_session
+def reading(session: Session, /, device: str, sequence: int, readings: Path, **trust: Any) -> None:
+    """Show one raw reading with its proof under the Merkle root that the chain keeps.
+
+    The root and the device's key are proven; the store is not believed.
+    """
+    proof = prove(ReadingStore(readings), device, sequence)
+    (header, key, height), chain = ask_proven(
+        session, trust, lambda reader: gather_header(reader, device, proof.last)
+    )
+    shown = verify_inclusion(header, key, proof).reading
+    document = {
+        "proven": True, "device": device, "sequence": shown.sequence, "timeFrom": shown.time_from,
+        "timeTo": shown.time_to, "amount": shown.amount, "estimated": shown.is_estimated,
+        "batch": f"{header.first}-{header.last}", "root": to_hex(header.root), "height": height,
+        "proof": proof.to_json(), **chain,
+    }  # fmt: skip
+
+    def show(console: Console) -> None:
+        console.print("[bold green]PROVEN[/]: signed by the device, under the root on the chain")
+        pairs = {name: value for name, value in document.items() if name != "proof"}
+        times = {name: format_time(pairs[name] * 1000) for name in ("timeFrom", "timeTo")}
+        show_pairs(console, "Reading", {**pairs, **times})
+
+    session.emit(document, show)
 
 
 def _finish(

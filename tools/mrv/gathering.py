@@ -13,6 +13,7 @@ from typing import Any
 
 from primitives.codec import unpack
 from primitives.errors import CodecError
+from tools.gateway.batching import Header
 from tools.light.answers import refuse
 from tools.light.keys import make_state_key
 from tools.light.reader import LightReader
@@ -139,6 +140,30 @@ async def _find_run(rows: _Rows, name: str) -> dict[str, Any]:
         "calibration_due": calibration_due, "first": int(first), "last": int(last),
         "total": end[6] - total_before, "time_to": end[2], "hash": end[5], "previous": previous,
     }  # fmt: skip
+
+
+async def gather_header(reader: LightReader, device: str, last: int) -> tuple[Header, bytes, int]:
+    """Return the proven header of the batch that ends at ``last``, the device's key, the height.
+
+    The header has no signature: the contract took it with one, and keeps what was signed.
+    """
+    rows = _Rows(reader)
+    about = await rows.get("devices", "devices", _text(device))
+    key, origin = about[1], about[6]
+    end = await rows.get("devices", "batches", _text(device), f"int:{last}")
+    first, time_from, time_to, peak, root, _, *sums = end
+    before, previous = [0, 0, 0, 0], origin
+    if first > 1:
+        row = await rows.get("devices", "batches", _text(device), f"int:{first - 1}")
+        previous, before = row[5], row[6:]
+    total, estimated_count, estimated_total = (sums[n] - before[n] for n in range(3))
+    header = Header(
+        device, first, last, time_from, time_to, total, peak, estimated_count, estimated_total,
+        root, previous,
+    )  # fmt: skip
+    if header.hash != end[5]:
+        raise refuse("trace", "the batch's row does not give its hash", device=device, last=last)
+    return header, key, rows.height
 
 
 async def _find_factor(rows: _Rows, name: str) -> dict[str, Any]:

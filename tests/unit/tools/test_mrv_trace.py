@@ -14,6 +14,7 @@ from typing import Any, cast
 import pytest
 from click.testing import CliRunner
 
+from primitives.codec import pack, unpack
 from primitives.errors import ProofError
 from tests.unit.vm.carbon_chain import DAY, HASH, Chain, key_of
 from tests.unit.vm.meters import BEGAN, METER, batch_of, make_readings, submit
@@ -29,11 +30,12 @@ from tests.unit.vm.mrv_chain import (
 )
 from tools.cli.main import main
 from tools.cli.mrv import format_scaled
+from tools.gateway.proofs import prove, verify_inclusion
 from tools.gateway.readings import sign_reading
 from tools.gateway.store import ReadingStore
 from tools.light.reader import LightReader
 from tools.mrv.document import ReportTrace, TraceError, dump_trace, parse_trace
-from tools.mrv.gathering import gather
+from tools.mrv.gathering import gather, gather_header
 from tools.mrv.readings import check_readings
 from tools.mrv.recomputing import recompute
 
@@ -315,6 +317,27 @@ def test_lost_readings_are_told(
     assert any("no such batch" in item for item in check_readings(found, store).differences)
     store.put(ReadingStore(base[1]).get(METER, 192))
     assert any("no such batch" in item for item in check_readings(found, store).differences)
+
+
+@pytest.mark.parametrize("sequence", [1, 96, 97, 192])
+def test_one_reading_is_proven_under_a_header_read_from_the_chain(
+    base: tuple[Chain, Path], sequence: int
+) -> None:
+    store = ReadingStore(base[1])
+    proof = prove(store, METER, sequence)
+    reader = cast(LightReader, Reader(base[0]))
+    header, key, _ = asyncio.run(gather_header(reader, METER, proof.last))
+    assert header == replace(store.get(METER, proof.last).header, signature=b"")
+    assert verify_inclusion(header, key, proof).reading.sequence == sequence
+
+
+def test_a_batchs_row_that_does_not_give_its_hash_is_refused(chain: Chain) -> None:
+    key = next(k for k in chain.state.values if k.startswith(b"devices\0batches\0"))
+    row = unpack(chain.state.values[key])
+    row[6] += 1
+    chain.state.apply({key: pack(row)})
+    with pytest.raises(ProofError, match="does not give its hash"):
+        asyncio.run(gather_header(cast(LightReader, Reader(chain)), METER, 96))
 
 
 # --- the command

@@ -42,7 +42,7 @@ from storage.schema import (
 from storage.stateproof import (
     BRANCHES,
     LEVELS_MAX,
-    compute_bucket_index,
+    PATH_BYTES,
     compute_empty_hashes,
     compute_node_hash,
 )
@@ -229,7 +229,7 @@ def decode_pairs(content: bytes) -> list[bytes]:
         items = unpack(content)
     except CodecError as error:
         raise SnapshotError(f"a part does not decode: {error}") from None
-    if type(items) is not list or len(items) % 2 or any(type(item) is not bytes for item in items):
+    if type(items) is not list or len(items) % 2 or set(map(type, items)) - {bytes}:
         raise SnapshotError("a part is not a list of pairs of byte strings")
     return items
 
@@ -242,7 +242,7 @@ def verify_state_part(manifest: Manifest, part: StatePart, content: bytes) -> tu
     """
     items = decode_pairs(content)
     levels, depth = manifest.levels, manifest.depth
-    shift = 4 * (levels - depth)
+    shift, path_shift = 4 * (levels - depth), 4 * (LEVELS_MAX - levels)
     rows: Rows = {}
     buckets: dict[int, list[bytes]] = {}
     previous = b""
@@ -253,11 +253,12 @@ def verify_state_part(manifest: Manifest, part: StatePart, content: bytes) -> tu
             raise SnapshotError("keys are not in the order of their hashes", key=key.hex())
         previous = key_hash
         rows[STATE_PREFIX + key] = value
-        index = compute_bucket_index(key_hash, levels)
-        if index in buckets:
-            buckets[index] += (key_hash, sha256(_VALUE_TAG + value).digest())
-        else:
-            buckets[index] = [key_hash, sha256(_VALUE_TAG + value).digest()]
+        # compute_bucket_index, inlined: this line runs for each key of the state.
+        index = int.from_bytes(key_hash[:PATH_BYTES], "big") >> path_shift
+        bucket = buckets.get(index)
+        if bucket is None:
+            bucket = buckets[index] = []
+        bucket += (key_hash, sha256(_VALUE_TAG + value).digest())
     for index in buckets:
         if not part.first <= index >> shift < part.first + part.count:
             raise SnapshotError("a key belongs to another part", bucket=index)

@@ -26,7 +26,8 @@ BUCKET_PROOF_BYTES_MAX = 1024 * 1024
 
 _BUCKET_TAG = Tag.STATE_BUCKET.value
 _NODE_TAG = Tag.STATE_NODE.value
-_PATH_BYTES = LEVELS_MAX // 2
+PATH_BYTES = LEVELS_MAX // 2
+"""Bytes of a key hash that say its bucket at the greatest depth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ STATE_PROOF = Struct(
 
 def compute_bucket_index(key_hash: bytes, levels: int) -> int:
     """Return the bucket of a key hash: its first ``4 * levels`` bits."""
-    path = int.from_bytes(key_hash[:_PATH_BYTES], "big")
+    path = int.from_bytes(key_hash[:PATH_BYTES], "big")
     return path >> (4 * (LEVELS_MAX - levels))
 
 

@@ -10,6 +10,7 @@ Source: docs/carbon.md, "CBAM on the command line".
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -40,6 +41,7 @@ POWER_FACTOR_FIELDS: Final = ("el_ef", "ef_el", "electricity_ef")
 TOTAL_FIELDS: Final = ("total", "purchased", "amount", "quantity", "production", "mass")
 OUTSIDE: Final = ("non cbam", "noncbam", "other", "market")
 """Keys that begin like this name no process: goods that left for something else."""
+_NUMBERED: Final = re.compile(r"(?:p|process|production process)? ?#?([0-9]{1,2})")
 SINGLE_CN: Final = {
     "calcined clay": "25070080", "cement clinker": "25231000", "aluminous cement": "25233000",
     "hydrogen": "28041000", "nitric acid": "28080000", "sintered ore": "26011200",
@@ -193,8 +195,7 @@ def _read_process(row: Mapping[str, Any], names: Sequence[str], whole: Any) -> P
 
 
 def _read_precursor(row: Mapping[str, Any], index: int, names: Sequence[str]) -> Precursor:
-    where = f"precursors[{index}]"
-    name = _get_text(row, "name", where)
+    name = _get_text(row, "name", f"precursors[{index}]")
     given = _find_uses(row, names)
     uses = dict(_read_uses(given, names, f"{name}.uses"))
     bought = _get_number(row, ("total", "purchased"), name)
@@ -207,35 +208,67 @@ def _read_precursor(row: Mapping[str, Any], index: int, names: Sequence[str]) ->
             raise WorkbookError("it is not said which process a precursor enters", precursor=name,
                                 fields=sorted(row))  # fmt: skip
         uses = dict(_read_uses({str(target): total}, names, name))
-    direct = _get_number(row, DIRECT_FIELDS, name)
-    if direct is None:
-        whole, part = (_get_number(row, fields, name) for fields in (WHOLE_FIELDS, INDIRECT_FIELDS))
-        direct = None if whole is None or part is None else whole - part
-    if direct is None:
-        if "scrap" not in f"{name} {row.get('category')}".lower():
-            raise WorkbookError("see_direct is missing", precursor=name, fields=sorted(row))
-        direct = Decimal(0)
-    power = _get_number(row, POWER_FIELDS, name) or Decimal(0)
-    indirect = _get_number(row, INDIRECT_FIELDS, name)
+    return Precursor(name, uses, *_read_burden(row, name))
+
+
+def _read_burden(row: Mapping[str, Any], name: str) -> tuple[Decimal, Decimal, Decimal]:
+    """What a tonne of a precursor carries: direct, indirect (t CO2e) and electricity (MWh)."""
+    power = _get_like(row, POWER_FIELDS, "mwh", (), name) or Decimal(0)
+    indirect = _get_like(row, INDIRECT_FIELDS, "indir", ("source", "src"), name)
     if indirect is None:
         factor = _get_number(row, POWER_FACTOR_FIELDS, name)
         if power and factor is None:
             raise WorkbookError("electricity without its emission factor", precursor=name)
         indirect = power * (factor or Decimal(0))
-    return Precursor(name, uses, direct, indirect, power)
+    direct = _get_like(row, DIRECT_FIELDS, "dir", ("indir", "source", "src"), name)
+    whole = _get_number(row, WHOLE_FIELDS, name)
+    if direct is None and whole is not None:
+        direct = whole - indirect
+    if direct is None:
+        if "scrap" not in f"{name} {row.get('category')}".lower():
+            raise WorkbookError("see_direct is missing", precursor=name, fields=sorted(row))
+        direct = Decimal(0)
+    return direct, indirect, power
+
+
+def _get_like(
+    row: Mapping[str, Any], fields: Sequence[str], part: str, without: Sequence[str], where: str
+) -> Decimal | None:
+    """Return the first of ``fields``; else the one number whose field's name has ``part`` in it."""
+    number = _get_number(row, fields, where)
+    if number is not None:
+        return number
+    like = [
+        field for field, value in row.items()
+        if part in field.lower() and not any(other in field.lower() for other in without)
+        and isinstance(value, int | Decimal)
+    ]  # fmt: skip
+    if len(like) > 1:
+        raise WorkbookError("two fields may be meant", where=where, fields=like)
+    return _get_number(row, like, where)
 
 
 def _find_uses(row: Mapping[str, Any], names: Sequence[str]) -> Any:
     """The field that says how much enters which process: by its name, or by what is in it."""
-    for field in USE_FIELDS:
-        if isinstance(row.get(field), dict | list) and row[field]:
-            return row[field]
     known = {_fold(name) for name in names}
-    for value in row.values():
-        if isinstance(value, dict) and value and {_fold(str(key)) for key in value} & known:
-            return value
+    fields = [field for field in USE_FIELDS if isinstance(row.get(field), dict | list)]
+    fields += [
+        field for field, value in row.items()
+        if isinstance(value, dict) and {_fold(str(key)) for key in value} & known
+    ]  # fmt: skip
+    filled = [field for field in fields if row[field]]
+    if filled or fields:
+        return _name_places(row[(filled or fields)[0]], names)
     direct = {key: value for key, value in row.items() if _fold(key) in known}
     return direct or None
+
+
+def _name_places(given: Any, names: Sequence[str]) -> Any:
+    """A number for each process in their order is a map of processes."""
+    if not isinstance(given, list) or len(given) != len(names):
+        return given
+    numbers = all(item is None or isinstance(item, int | Decimal) for item in given)
+    return dict(zip(names, given, strict=True)) if numbers else given
 
 
 def _read_uses(given: Any, names: Sequence[str], where: str) -> Iterator[tuple[str, Decimal]]:
@@ -271,9 +304,9 @@ def _find_process(key: str, names: Sequence[str], where: str) -> str | None:
     for name in names:
         if _fold(name) == _fold(key):
             return name
-    number = key.strip().lstrip("Pp").strip()
-    if number.isascii() and number.isdigit() and 1 <= int(number) <= len(names):
-        return names[int(number) - 1]
+    number = _NUMBERED.fullmatch(_fold(key))
+    if number and 1 <= int(number[1]) <= len(names):
+        return names[int(number[1]) - 1]
     if _fold(key).startswith(OUTSIDE):
         return None
     raise WorkbookError("no such process", where=where, process=key, processes=list(names))

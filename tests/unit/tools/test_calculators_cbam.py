@@ -121,6 +121,9 @@ def test_two_processes_that_feed_each_other_are_solved_together() -> None:
         {"somewhere": {"Steel": 20}},
         {"uses": {"1": 20}},
         {"uses": {"P1": "20.0"}},
+        {"uses": {"Process 1": 20}},
+        {"uses": [20]},
+        {"uses": [{"name": 1, "amount": 20}]},
         {"Steel": 20},
         {"purchased": 20},
         {"amount": 20, "process": "Steel"},
@@ -131,6 +134,27 @@ def test_a_precursor_may_name_its_processes_in_other_ways(given: dict[str, Any])
     rows = compute(make_process("Steel", 100, dir_em=10), precursors=[precursor])
     assert rows[0]["see_direct"] == 0.5
     assert rows[0]["see_indirect"] == 0.2
+
+
+@pytest.mark.parametrize(
+    "burden",
+    [
+        {"see_direct": 2, "see_indirect": 1}, {"see_dir": 2, "see_indir": 1},
+        {"emb_dir_t": 2, "dir_src": "measured", "emb_indir_t": 1},
+        {"see_total": 3, "see_indirect": 1}, {"see": 2, "el_mwh_t": 2, "el_ef": 0.5},
+        {"see": 2, "spec_mwh": 2, "el_ef": 0.5, "el_src": "D.4"},
+    ],
+)  # fmt: skip
+def test_a_precursor_may_name_its_burden_in_other_ways(burden: dict[str, Any]) -> None:
+    precursor = {"name": "FeCr", "to_other": {"S": 10}, **burden}
+    row = compute(make_process("S", 10), precursors=[precursor])[0]
+    assert (row["see_direct"], row["see_indirect"]) == (2, 1)
+
+
+def test_a_precursor_that_was_bought_and_not_used_carries_nothing() -> None:
+    unused = {"name": "FeCr", "total": 10, "to_other": {}, "see_direct": 2}
+    rows = compute(make_process("S", 10, dir_em=5), make_process("T", 10), precursors=[unused])
+    assert [row["see_direct"] for row in rows] == [0.5, 0]
 
 
 def test_one_row_for_each_product_and_a_cn_code_where_there_is_but_one() -> None:
@@ -194,6 +218,7 @@ S, SCRAP = make_process("S", 10, dir_em=1), {"name": "scrap", "to_other": {"S": 
         ({"processes": [S], "precursors": [{"name": "x", "to_other": {"S": 1}}]}, "see_direct"),
         ({"processes": [S], "precursors": [SCRAP | {"el_mwh_t": 1}]}, "emission factor"),
         ({"processes": [S], "precursors": [SCRAP | {"total": 0.5}]}, "than was bought"),
+        ({"processes": [S], "precursors": [SCRAP | {"a_dir": 1, "b_dir": 1}]}, "may be meant"),
         ({"processes": [S], "products": [{"process": "T"}]}, "no such process"),
         ({"processes": [S], "products": [{"cn": 1}]}, "process is missing"),
         ({"one": {"processes": [make_process("S", 0)]}}, "example='one'"),

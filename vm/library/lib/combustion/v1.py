@@ -2,7 +2,7 @@
 
 Every number is fixed: an int at scale 12 of the unit named. Results are t CO2, divided once, half
 to even. Sources: IPCC 2006 vol. 2 ch. 1-2 and vol. 3 ch. 2-4; Regulation (EU) 2018/2066
-Articles 24, 25, 39 and Annex IV, taken over for goods by Regulation (EU) 2025/2547 Annex II B.
+Articles 24, 25, 39 and Annex IV, taken over for goods by Regulation (EU) 2025/2547 Annex II.
 """
 from vm import mul_div, mul_div_up, require
 

@@ -1,7 +1,7 @@
 """Emissions of consumed electricity: location-based, market-based, own generation.
 
 Every number is fixed: an int at scale 12 of MWh, t CO2/MWh, t CO2. Sources: GHG Protocol Scope 2
-Guidance (2015) chapters 4, 6 and 7; Regulation (EU) 2025/2547 Articles 8 and 9, Annex II D.
+Guidance (2015) chapters 4, 6 and 7; Regulation (EU) 2025/2547 Articles 8 and 9, Annex II.
 """
 from vm import mul_div, mul_div_up, require
 

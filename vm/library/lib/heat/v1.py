@@ -1,7 +1,7 @@
 """Measurable heat, heat and power from one plant, waste gases.
 
 Every number is fixed: an int at scale 12 of the unit named, divided once, half to even. Sources:
-Regulation (EU) 2019/331 Annex VII 7-8; (EU) 2023/1773 Annex III C and (EU) 2025/2547 Annex II C;
+Regulation (EU) 2019/331 Annex VII 7-8; (EU) 2023/1773 Annex III C and (EU) 2025/2547 Annex II;
 Directive 2012/27/EU Annex II for the references.
 """
 from vm import mul_div, mul_div_up, require

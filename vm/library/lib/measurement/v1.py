@@ -1,8 +1,8 @@
 """Measured emissions: continuous measurement of CO2 and N2O, perfluorocarbons, meters that differ.
 
 Every number is fixed: an int at scale 12 of the unit named, divided once, half to even. Sources:
-Regulation (EU) 2018/2066 Articles 40-46 and Annexes IV 8, VIII (for goods: (EU) 2025/2547 Annex II
-B.4-B.8); Regulation (EU) 2019/331 Annex VII 3.2.
+Regulation (EU) 2018/2066 Articles 40-46 and Annexes IV 8, VIII (for goods: (EU) 2025/2547 Annex
+II); Regulation (EU) 2019/331 Annex VII 3.2.
 """
 from vm import mul_div, mul_div_up, require
 

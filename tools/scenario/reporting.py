@@ -9,6 +9,8 @@ exact fractions. Every step is one signed transaction of the party whose duty it
 from __future__ import annotations
 
 import hashlib
+import json
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +24,8 @@ from tools.client.keyfile import generate_key
 from tools.gateway.readings import Reading
 from tools.gateway.store import ReadingStore
 from tools.gateway.submitting import Gateway, NewDevice
+from tools.parcels.cover import cover_boundary
+from tools.parcels.geojson import parse_boundary
 from tools.scenario.display import Display
 from tools.scenario.measured import (
     FIGURES,
@@ -55,9 +59,9 @@ READINGS_PER_BATCH = 96
 STOCK, REDUCTION = "forest-stock", "steel-reduction"
 """Shipped methodologies, in force from genesis."""
 FROM, TO = start_of(2021), start_of(2027)
-EARTH_M2, EARTH_CELLS = 510_065_621_724_088, 1 << 43
-STAND_CELL = 5 << 40
-"""Where the plantation begins on the grid of vm/contracts/parcels.py."""
+BOUNDARY_FILE = "forest.geojson"
+STAND = (119.1, 28.1)
+"""Longitude and latitude of the plantation's middle."""
 Send = Callable[[str, Sequence[Call]], Awaitable[None]]
 """One transaction of an organisation; raises when it does not succeed."""
 
@@ -87,26 +91,35 @@ class Reporting:
             (FURNACE, FURNACE_OWNER, REDUCTION, FURNACE_SCOPE, "energy", 0),
         )
         evidence = _hash("design document")
+        parcel = self._make_parcel_calls()
         for project, owner, method, scope, claim, _ in plan:
             terms = (project, "CN-FJ", method, scope, [claim], FROM, TO, evidence)
             calls = [Call("projects", "draft", terms)]
             if project == PROJECT:
-                calls.append(Call("parcels", "add_parcel", (project, *self._make_parcel())))
+                calls += parcel
             calls.append(Call("projects", "submit", (project,)))
             await self.send(owner.organisation, calls)
         names = [item[0] for item in plan]
         await self.send(ISSUER.organisation, [Call("projects", "open_notice", (n,)) for n in names])
         validations = [Call("projects", "validate", (item[0], item[5], evidence)) for item in plan]
         await self.send(VERIFIER.organisation, validations)
-        await self.send(PROJECT_OWNER.organisation, [Call("parcels", "claim", (PROJECT, 0))])
+        for _ in parcel:
+            await self.send(PROJECT_OWNER.organisation, [Call("parcels", "claim", (PROJECT, 0))])
         await self.send(ISSUER.organisation, [Call("projects", "register", (n,)) for n in names])
-        self.display.note("two projects validated and registered")
+        self.display.note("two projects validated and registered, the forest's land claimed")
 
-    def _make_parcel(self) -> tuple[Value, ...]:
-        """The plantation: one run of cells of the size of the largest stand that is measured."""
+    def _make_parcel_calls(self) -> list[Call]:
+        """The plantation: a round boundary of the largest stand's area, kept as GeoJSON."""
         area_m2 = max(year.area_ha for year in self.plan.forest) * 10_000
-        cells = -(-area_m2 * EARTH_CELLS // EARTH_M2)
-        return (_hash("boundary"), 0, area_m2, 1, [STAND_CELL, cells])
+        path = self.directory / BOUNDARY_FILE
+        path.write_text(json.dumps(_draw_boundary(area_m2)), "utf-8")
+        boundary = parse_boundary(path.read_bytes())
+        found = cover_boundary(boundary)
+        first, *others = found.cut()
+        self.display.note(f"{BOUNDARY_FILE}: {found.cells:,} cells, {found.area_m2:,} m2")
+        terms = (boundary.compute_hash(), found.level, area_m2, len(found.ranges), first)
+        calls = [Call("parcels", "add_parcel", (PROJECT, *terms))]
+        return calls + [Call("parcels", "extend_parcel", (PROJECT, 0, part)) for part in others]
 
     async def measure(self) -> None:
         """A meter signs a month of readings; plots of five years are put on the chain."""
@@ -239,3 +252,18 @@ def _make_factor_calls() -> list[Call]:
 
 def _hash(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
+
+
+def _draw_boundary(area_m2: int) -> dict[str, Any]:
+    """Return a polygon of 24 corners round the plantation's middle, right to a fraction of 1 %."""
+    corners = 24
+    degree_m = 111_000.0
+    radius = math.sqrt(2 * area_m2 / (corners * math.sin(2 * math.pi / corners))) / degree_m
+    longitude, latitude = STAND
+    wider = radius / math.cos(math.radians(latitude))
+    turns = [2 * math.pi * n / corners for n in range(corners)]
+    ring = [
+        [round(longitude + wider * math.cos(turn), 7), round(latitude + radius * math.sin(turn), 7)]
+        for turn in turns
+    ]
+    return {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}

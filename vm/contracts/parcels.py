@@ -5,6 +5,7 @@ rows of equal area. A cell's number interleaves column and row (Z-order: bit 0 i
 so an aligned square of 4^n cells is one range of numbers, and a parcel is a list of ranges. Its
 area is a count. Claimed ranges are kept in layers in which no two meet: whether a range is free
 is one look at its neighbour, as for the serials in `units`.
+What grows there is observed on plots or from above: committed when it was seen, measured later.
 Never does anything here see a boundary: who recomputes the cells from the GeoJSON with the
 published hash is its validator, and anyone (tools/parcels; docs/carbon.md).
 """
@@ -25,6 +26,9 @@ SCAN_ROWS = 40
 AREA_PERCENT = 1
 OVERLAP_PERCENT = 1
 LAND_CLAIMS = ["biomass", "soil", "avoided-loss"]
+OBSERVED = ["plots", "remote-sensing"]
+COMMIT_SECONDS = 2592000
+AMOUNT_MAX = 1000000000000000000000000000000
 
 
 @record
@@ -117,6 +121,27 @@ class Overlap:
     cells: int
 
 
+@record
+class Observation:
+    """A stock per area on a parcel (-1: on all). Measured when measured_at is not 0."""
+
+    project: str
+    parcel: int
+    kind: str
+    method: str
+    observed_at: int
+    data_hash: bytes
+    submitter: str
+    committed_at: int
+    samples: int
+    mean: int
+    deviation: int
+    scale: int
+    unit: str
+    result_hash: bytes
+    measured_at: int
+
+
 @event
 class ParcelAdded:
     project: str
@@ -144,12 +169,46 @@ class Overlapped:
     cells: int
 
 
+@event
+class ObservationCommitted:
+    observation: str
+    project: str
+    parcel: int
+    kind: str
+    observed_at: int
+    data_hash: bytes
+
+
+@event
+class ObservationMeasured:
+    observation: str
+    project: str
+    parcel: int
+    mean: int
+    deviation: int
+    scale: int
+    unit: str
+
+
+@event
+class StockFell:
+    """Flag of rule 14: less than before by more than both deviations, so perhaps a reversal."""
+
+    project: str
+    parcel: int
+    observation: str
+    earlier: str
+
+
 extents = Map[str, Extent]()
 parcels = Map[tuple[str, int], Parcel]()
 pieces = Map[tuple[str, int, int], list[int]]()
 claims = Map[tuple[int, int], Claimed]()
 layers = Var[int]()
 shared = Map[tuple[str, int, str, int], int](default=0)
+observations = Map[str, Observation]()
+observed = Map[tuple[str, str], bool]()
+latest = Map[tuple[str, int, str], str]()
 
 
 # --- drawn ------------------------------------------------------------------------------------
@@ -360,6 +419,82 @@ def find_hits(layer: int, ranges: list[int]) -> list[Hit]:
     return hits
 
 
+# --- observed ---------------------------------------------------------------------------------
+
+
+@export
+def commit_observation(
+    observation: str, project: str, parcel: int, kind: str, method: str, observed_at: int,
+    data_hash: bytes
+) -> None:
+    """What was seen and when, before anybody knows the result: `data_hash` is that of the image or
+    of the list of plots. By anyone but the project's owner.
+    """
+    check_id(observation)
+    require(kind in OBSERVED, "bad-kind")
+    check_length(method, 1, 64)
+    require(len(data_hash) == 32, "bad-hash")
+    require(0 <= observed_at and observed_at <= ctx.time, "bad-time")
+    require(ctx.time - observed_at <= COMMIT_SECONDS, "late-commitment")
+    owner = get_project(project).owner
+    require(parcel == -1 or (project, parcel) in parcels, "no-parcel")
+    submitter = call("identity", "organisation_of", ctx.sender)
+    require(submitter != owner, "submitter-is-owner")
+    require(observation not in observations, "observation-exists")
+    observations[observation] = Observation(
+        project, parcel, kind, method, observed_at, data_hash, submitter, ctx.time, 0, 0, 0, 0,
+        "", b"", 0
+    )
+    observed[project, observation] = True
+    emit(ObservationCommitted(observation, project, parcel, kind, observed_at, data_hash))
+
+
+@export
+def measure(
+    observation: str, samples: int, mean: int, deviation: int, scale: int, unit: str,
+    result_hash: bytes
+) -> None:
+    """The result, once: mean and standard deviation, divided by 10^scale, of so many samples."""
+    require(1 <= samples and samples <= 1000000, "bad-samples")
+    require(0 <= mean and mean <= AMOUNT_MAX, "bad-amount")
+    require(0 <= deviation and deviation <= AMOUNT_MAX, "bad-amount")
+    require(0 <= scale and scale <= 18, "bad-scale")
+    check_length(unit, 1, 16)
+    require(len(result_hash) == 32, "bad-hash")
+    found = get_observed(observation)
+    submitter = call("identity", "organisation_of", ctx.sender)
+    require(submitter == found.submitter, "not-submitter")
+    require(found.measured_at == 0, "already-measured")
+    after = replace(
+        found, samples=samples, mean=mean, deviation=deviation, scale=scale, unit=unit,
+        result_hash=result_hash, measured_at=ctx.time
+    )
+    observations[observation] = after
+    emit(
+        ObservationMeasured(observation, found.project, found.parcel, mean, deviation, scale, unit)
+    )
+    key = (found.project, found.parcel, unit)
+    if key in latest:
+        earlier = latest[key]
+        before = observations[earlier]
+        if before.observed_at > found.observed_at:
+            return
+        if has_fallen(before, after):
+            emit(StockFell(found.project, found.parcel, observation, earlier))
+    latest[key] = observation
+
+
+def has_fallen(before: Observation, after: Observation) -> bool:
+    low = (before.mean - before.deviation) * 10 ** after.scale
+    high = (after.mean + after.deviation) * 10 ** before.scale
+    return high < low
+
+
+def get_observed(observation: str) -> Observation:
+    require(observation in observations, "no-observation")
+    return observations[observation]
+
+
 # --- counted and compared ---------------------------------------------------------------------
 
 
@@ -425,6 +560,15 @@ def get_extent_of(project: str) -> Extent:
     return extents.get(project, Extent(0, 0, 0, 0, 0, 0))
 
 
+def check_length(text: str, low: int, high: int) -> None:
+    require(len(text) >= low and len(text) <= high, "bad-text")
+
+
+def check_id(text: str) -> None:
+    require(len(text) >= 1 and len(text) <= 64 and len(text.encode()) == len(text), "bad-id")
+    require(text.replace("-", "a").replace("_", "a").replace(".", "a").isalnum(), "bad-id")
+
+
 def check_limit(limit: int) -> None:
     require(1 <= limit and limit <= 100, "bad-limit")
 
@@ -485,3 +629,21 @@ def claims_at(cell: int) -> list[Overlap]:
         for hit in find_hits(layer, [cell, 1]):
             found.append(Overlap(hit.project, hit.parcel, hit.end - hit.start))
     return found
+
+
+@view
+def get_observation(observation: str) -> Observation:
+    return get_observed(observation)
+
+
+@view
+def observations_of(project: str, after: str, limit: int) -> list[str]:
+    check_limit(limit)
+    rows = observed.scan((project,), (project, after), limit)
+    return [key[1] for key, listed in rows]
+
+
+@view
+def get_latest(project: str, parcel: int, unit: str) -> str:
+    """The measured observation that was seen last, '' when there is none."""
+    return latest.get((project, parcel, unit), "")

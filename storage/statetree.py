@@ -259,6 +259,14 @@ class _Session:
             hashes[index] = sha256(_BUCKET_TAG + new).digest()
         return hashes
 
+    def build_level(
+        self, level: int, hashes: Mapping[int, bytes], puts: dict[bytes, bytes]
+    ) -> dict[int, bytes]:
+        """Return the hashes of the nodes of ``level`` in a tree that is new; add their rows."""
+        absent = self._empty[level + 1] * BRANCHES
+        old = dict.fromkeys({index >> 4 for index in hashes}, absent)
+        return self._update_nodes(level, hashes, old, puts, [])
+
     def _update_nodes(
         self,
         level: int,
@@ -345,29 +353,48 @@ def rebuild_tree(
 ) -> StateChange:
     """Return the change that stores the same entries, and ``writes``, at another depth."""
     check_levels(levels)
-    groups: dict[int, list[Update]] = {}
+    buckets: dict[int, bytes] = {}
     old_keys: list[bytes] = []
     after: bytes | None = None
     while rows := reader.scan(TREE_PREFIX, after, _SCAN_ROWS):
         for key, blob in rows:
             old_keys.append(key)
             if key[1] == old_levels:
-                _collect_entries(blob, levels, groups)
+                _cut_bucket(blob, levels, buckets)
         after = rows[-1][0]
     for index, updates in group_updates(writes, levels).items():
-        groups.setdefault(index, []).extend(updates)
-    session = _Session(_NoRows(), NO_CACHE, compute_empty_root(levels), levels)
-    fresh = session.compute_change(groups, generation)
-    stale = [key for key in old_keys if key not in fresh.puts]
-    return StateChange(fresh.root, levels, generation, fresh.puts, stale)
+        buckets[index] = update_bucket(buckets.get(index, b""), updates)
+    puts, root = _build_tree(buckets, levels)
+    stale = [key for key in old_keys if key not in puts]
+    return StateChange(root, levels, generation, puts, stale)
 
 
-def _collect_entries(bucket: bytes, levels: int, groups: dict[int, list[Update]]) -> None:
-    """Add a bucket's entries to ``groups`` as updates at another depth."""
+def _cut_bucket(bucket: bytes, levels: int, buckets: dict[int, bytes]) -> None:
+    """Add a bucket's entries to those of another depth; buckets come in order of their hashes,
+    so each of the others is a run of entries, and nothing is sorted again."""
+    first = index = -1
     for start in range(0, len(bucket), ENTRY_BYTES):
-        key_hash = bucket[start : start + _HASH]
-        update = (key_hash, bucket[start + _HASH : start + ENTRY_BYTES])
-        groups.setdefault(compute_bucket_index(key_hash, levels), []).append(update)
+        found = compute_bucket_index(bucket[start : start + _HASH], levels)
+        if found != index:
+            if index >= 0:
+                buckets[index] = buckets.get(index, b"") + bucket[first:start]
+            first, index = start, found
+    buckets[index] = buckets.get(index, b"") + bucket[first:]
+
+
+def _build_tree(buckets: Mapping[int, bytes], levels: int) -> tuple[dict[bytes, bytes], Hash]:
+    """Return the rows of a whole tree, and its root."""
+    session = _Session(_NoRows(), NO_CACHE, compute_empty_root(levels), levels)
+    puts: dict[bytes, bytes] = {}
+    hashes: dict[int, bytes] = {}
+    for index, bucket in buckets.items():
+        if bucket:
+            puts[make_tree_key(levels, index)] = bucket
+            hashes[index] = sha256(_BUCKET_TAG + bucket).digest()
+    root = compute_empty_root(levels)
+    for level in range(levels - 1, -1, -1):
+        hashes = session.build_level(level, hashes, puts)
+    return puts, Hash(hashes.get(0, root))
 
 
 class _NoRows:

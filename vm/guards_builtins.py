@@ -115,7 +115,7 @@ class BuiltinGuards:
         items = self._list(values)
         self.meter.charge(2 * self.meter.schedule.slow_path)
         count = len(items)
-        rounds = max(count.bit_length(), 1)
+        rounds = count.bit_length()
         kinds = {type(item) for item in items}
         if len(kinds) > 1:
             raise Fault("type")

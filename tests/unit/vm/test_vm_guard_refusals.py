@@ -28,6 +28,9 @@ ROWS = [
     # builtins
     ("return sum([1], 2)", 3), ("return sum([1], 'b')", "type"), ("return sum([True])", "type"),
     ("return sum([2 ** 254, 2 ** 254])", "overflow"), ("return sum([2 ** 254], 2 ** 254 - 1)", 2**255 - 1),
+    ("return sum([-(2 ** 254), -(2 ** 254)])", -(2**255)), ("return sum([-(2 ** 254), -(2 ** 254), -1])", "overflow"),
+    ("return bool([])", False), ("return bool('b')", True), ("return sorted(['b' * 100, 'a'])", ["a", "b" * 100]),
+    ("return sorted([])", []), ("return sorted([b'b', b'a' * 40])", [b"a" * 40, b"b"]),
     ("return reversed({1: 2})", "type"), ("return reversed([1, 2])", [2, 1]),
     ("return enumerate([5], 'b')", "type"), ("return enumerate([5], 2)", [[2, 5]]),
     ("return enumerate([5, 6], 2 ** 254 - 2 + 2 ** 254)", "overflow"),
@@ -155,4 +158,20 @@ def test_a_guard_refuses_what_it_must_and_nothing_beside_it(body, expected):
             assert code == expected
         else:
             assert (status, code, values) == ("ok", "", (expected,))
+        assert compare(case, machine) is None
+
+
+WRITES = ("plain['x'] = 5", "del lists[1]", "word.set('x')", "lists[1] = [5]")
+
+
+@pytest.mark.parametrize("line", WRITES)
+def test_nothing_is_written_below_a_view(line):
+    head = HEADER.replace("export\nlists", "export, view\nlists")
+    source = head + f"    lists[1] = [2]\n@view\ndef g():\n    {line}\n"
+    calls = [("main", "f", [7, "b"])], [("main", "g", [])]
+    case = Case((("main", source, []),), tuple((0, GAS, call) for call in calls))
+    for machine in MACHINES:
+        _, written, refused, state = observe(case, machine)
+        assert (written[0], refused[:2]) == ("ok", ("fault", "read-only"))
+        assert [key for key, _ in state] == [b"main\0lists\0" + (2**255 + 1).to_bytes(32, "big")]
         assert compare(case, machine) is None

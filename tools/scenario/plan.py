@@ -73,7 +73,7 @@ class Size:
     area_ha: int = 4_300
     buffer_percent: int = 15
     lots_per_vintage: int = 160
-    rounds: int = 8
+    rounds: int = 7
     split_percent: int = 10
     retired_percent: int = 20
 

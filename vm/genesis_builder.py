@@ -51,6 +51,7 @@ CONTRACT_NAMES: Final = (
     BUFFER,
     MRV,
     CASH,
+    MARKET,
 )
 """The carbon contracts, in the order in which genesis deploys them."""
 
@@ -150,6 +151,7 @@ def _build_connections(
         identity,
         administration.key_delay_seconds,
     )
+    traders = [compute_contract_address(MARKET)]
     entries: list[Value] = [[member.name, member.public_key] for member in validators.members]
     return [
         Call(GOVERNANCE, "bootstrap", first),
@@ -160,7 +162,9 @@ def _build_connections(
         Call(BUFFER, "connect", (compute_contract_address(MRV),)),
         Call(UNITS, "connect_mrv", (compute_contract_address(MRV),)),
         Call(MRV, "connect", (administration.notice_seconds,)),
-        Call(CASH, "connect", ([compute_contract_address(MARKET)],)),
+        Call(CASH, "connect", (list(traders),)),
+        Call(UNITS, "connect_houses", (list(traders),)),
+        Call(RETIREMENT, "connect", (list(traders),)),
     ]
 
 

@@ -144,7 +144,7 @@ def register(
     require_supervisor()
     check_id(organisation)
     # Names that units gives to what is no organisation: the buffer account, the market's locks.
-    require(organisation not in ["buffer", "market"], "reserved-id")
+    require(organisation not in ["buffer", "market", "auctions"], "reserved-id")
     check_length(name, 1, 128)
     require(len(country) == 2 and len(country.encode()) == 2, "bad-country")
     require(country.isalnum() and country.upper() == country, "bad-country")

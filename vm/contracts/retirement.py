@@ -5,7 +5,7 @@ another registry made before its units came here keeps that registry's own seria
 ranges of one registry and prefix never meet, compared as intervals and not as text.
 Never does a method here take a certificate back.
 """
-from vm import Map, Var, call, ctx, emit, event, export, record, require, view
+from vm import Address, Map, Var, call, ctx, emit, event, export, init, record, require, view
 
 PIECES_MAX = 16
 KG_PER_TONNE = 1000
@@ -90,6 +90,10 @@ class Cancelled:
     reason: str
 
 
+authority = Var[Address]()
+connected = Var[bool]()
+traders = Map[Address, bool](default=False)
+
 certificates = Map[int, Certificate]()
 certificate_count = Var[int]()
 retired_kg = Var[int]()
@@ -99,13 +103,36 @@ claims = Map[tuple[str, str, int], Claim]()
 imported = Map[tuple[str, str], bool]()
 
 
+@init
+def create() -> None:
+    authority.set(ctx.sender)
+
+
+@export
+def connect(contracts: list[Address]) -> None:
+    """The contracts that trade: they may retire what they just delivered to its buyer."""
+    require(ctx.sender == authority.get(), "not-authority")
+    require(not connected.get(), "already-connected")
+    connected.set(True)
+    for contract in contracts:
+        traders[contract] = True
+
+
 @export
 def retire(batch: str, start: int, end: int, beneficiary: str, purpose: str) -> int:
     """For an organisation of this chain."""
     check_length(purpose, 1, 256)
     require(call("identity", "is_active", beneficiary), "no-beneficiary")
     whom = Beneficiary(beneficiary, "", "", purpose)
-    return retire_pieces("retirement", [Piece(batch, start, end)], whom, no_origin())
+    return retire_pieces("retirement", "", [Piece(batch, start, end)], whom, no_origin())
+
+
+@export
+def retire_bought(owner: str, batch: str, start: int, end: int, purpose: str) -> int:
+    """For a contract that trades, which checked the purpose: bought to be retired, by its owner."""
+    require(traders[ctx.sender], "not-a-trader")
+    whom = Beneficiary(owner, "", "", purpose)
+    return retire_pieces("retirement", owner, [Piece(batch, start, end)], whom, no_origin())
 
 
 @export
@@ -118,7 +145,7 @@ def retire_for(
     named = is_text(beneficiary_name, 1, 128) and is_text(beneficiary_identity, 1, 128)
     require(named, "no-beneficiary")
     whom = Beneficiary("", beneficiary_name, beneficiary_identity, purpose)
-    return retire_pieces("retirement", [Piece(batch, start, end)], whom, no_origin())
+    return retire_pieces("retirement", "", [Piece(batch, start, end)], whom, no_origin())
 
 
 @export
@@ -147,7 +174,7 @@ def retire_imported(
     claim_origin(registry, prefix, origin_start, origin_end)
     origin = Origin(registry, prefix, origin_start, origin_end, origin_date, source)
     whom = Beneficiary("", beneficiary_name, "", purpose)
-    return retire_pieces("imported", pieces, whom, origin)
+    return retire_pieces("imported", "", pieces, whom, origin)
 
 
 @export
@@ -156,15 +183,17 @@ def cancel(batch: str, start: int, end: int, reason: str) -> int:
     check_length(reason, 1, 256)
     pieces = [Piece(batch, start, end)]
     whom = Beneficiary("", "", "", reason)
-    number = certify("cancellation", pieces, whom, no_origin())
+    number = certify("cancellation", "", pieces, whom, no_origin())
     made = certificates[number]
     cancelled_kg.set(cancelled_kg.get() + made.quantity_kg)
     emit(Cancelled(number, pieces, made.quantity_kg, made.owner, reason))
     return number
 
 
-def retire_pieces(kind: str, pieces: list[Piece], whom: Beneficiary, origin: Origin) -> int:
-    number = certify(kind, pieces, whom, origin)
+def retire_pieces(
+    kind: str, buyer: str, pieces: list[Piece], whom: Beneficiary, origin: Origin
+) -> int:
+    number = certify(kind, buyer, pieces, whom, origin)
     made = certificates[number]
     retired_kg.set(retired_kg.get() + made.quantity_kg)
     if whom.organisation != "":
@@ -178,18 +207,16 @@ def retire_pieces(kind: str, pieces: list[Piece], whom: Beneficiary, origin: Ori
 
 
 def certify(
-    kind: str, pieces: list[Piece], whom: Beneficiary, origin: Origin
+    kind: str, buyer: str, pieces: list[Piece], whom: Beneficiary, origin: Origin
 ) -> int:
-    """End the serials in units and write the certificate."""
+    """End the serials in units and write the certificate. The caller's, or a buyer's."""
     retired = kind != "cancellation"
     owner = ""
     quantity = 0
     projects: list[str] = []
     vintages: list[int] = []
     for piece in pieces:
-        closed = call(
-            "units", "close", ctx.sender, piece.batch, piece.start, piece.end, retired
-        )
+        closed = close(buyer, piece, retired)
         owner = closed[0]
         projects.append(closed[1])
         vintages.append(int(closed[2]))
@@ -203,6 +230,12 @@ def certify(
         origin.start, origin.end, origin.date, origin.source
     )
     return number
+
+
+def close(buyer: str, piece: Piece, retired: bool) -> list[str]:
+    if buyer != "":
+        return call("units", "close_bought", buyer, piece.batch, piece.start, piece.end)
+    return call("units", "close", ctx.sender, piece.batch, piece.start, piece.end, retired)
 
 
 def claim_origin(registry: str, prefix: str, start: int, end: int) -> None:

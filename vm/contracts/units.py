@@ -12,6 +12,8 @@ from vm import Address, Map, Var, call, ctx, emit, event, export, init, record, 
 BUFFER = "buffer"
 REPORT_PREFIX = "mrv."
 REASONS = "order pledge margin export"
+# Holders of locks that are contracts: no organisation has these names, and only they unlock.
+HOUSES = ["market", "auctions"]
 TRACE_MAX = 200
 PAGE_MAX = 100
 # 10^15 t: far above anything real, and so far below 2^255 that no sum of them can overflow.
@@ -202,6 +204,8 @@ buffer = Var[Address]()
 buffer_connected = Var[bool]()
 mrv = Var[Address]()
 mrv_connected = Var[bool]()
+houses = Map[Address, str](default="")
+houses_connected = Var[bool]()
 
 reports = Map[str, Report]()
 batches = Map[str, Batch]()
@@ -245,6 +249,17 @@ def connect_mrv(mrv_contract: Address) -> None:
     require(not mrv_connected.get(), "already-connected")
     mrv_connected.set(True)
     mrv.set(mrv_contract)
+
+
+@export
+def connect_houses(contracts: list[Address]) -> None:
+    """The contracts that trade, in the order of HOUSES."""
+    require(ctx.sender == authority.get(), "not-authority")
+    require(not houses_connected.get(), "already-connected")
+    require(len(contracts) <= len(HOUSES), "bad-houses")
+    houses_connected.set(True)
+    for index, contract in enumerate(contracts):
+        houses[contract] = HOUSES[index]
 
 
 # --- verified and issued ----------------------------------------------------------------------
@@ -503,15 +518,76 @@ def unlock(batch: str, start: int, end: int) -> None:
     require(lot.status == "locked", "not-locked")
     require(lot.start == start and lot_end == end, "lot-mismatch")
     held = locks[batch, end]
+    require(held.holder not in HOUSES, "not-holder")
     caller = call("identity", "organisation_of", ctx.sender)
     # A holder that may no longer act must not keep units locked for ever.
     if held.reason == "court" or not call("identity", "is_active", held.holder):
         require(call("identity", "has_role", caller, "regulator"), "not-holder")
     else:
         require(caller == held.holder, "not-holder")
+    unlock_lot(batch, lot, end)
+
+
+def unlock_lot(batch: str, lot: Held, end: int) -> None:
     del locks[batch, end]
-    carve(batch, lot, end, start, end, lot.owner, "active", "unlock")
-    emit(Unlocked(batch, start, end, lot.owner))
+    carve(batch, lot, end, lot.start, end, lot.owner, "active", "unlock")
+    emit(Unlocked(batch, lot.start, end, lot.owner))
+
+
+# --- traded -----------------------------------------------------------------------------------
+
+
+@export
+def reserve(account: Address, batch: str, start: int, end: int, reference: str) -> str:
+    """For a contract that trades: lock the account's serials for an order. Their owner."""
+    house = require_house()
+    check_bounds(start, end)
+    owner = call("identity", "get_mover", account)
+    lot_end = find_lot(batch, start, end)
+    lot = lots[batch, lot_end]
+    require_owned(lot, owner)
+    carve(batch, lot, lot_end, start, end, owner, "locked", "lock")
+    locks[batch, end] = Lock("order", house, reference, ctx.time)
+    emit(Locked(batch, start, end, owner, "order", house))
+    return owner
+
+
+@export
+def free_reserved(batch: str, start: int, end: int) -> None:
+    """For the contract that reserved all of the lot: it is its owner's to move again."""
+    unlock_lot(batch, get_reserved(batch, start, end), end)
+
+
+@export
+def deliver(batch: str, start: int, end: int, quantity: int, to: str) -> None:
+    """For the contract that reserved the lot: its first serials to the buyer, the rest stays."""
+    lot = get_reserved(batch, start, end)
+    cut = start + quantity
+    require(start < cut and cut <= end, "bad-amount")
+    require(to != lot.owner, "same-owner")
+    require_not_verifier(require_owner(to), to, batches[batch].project)
+    if cut == end:
+        del locks[batch, end]
+    carve(batch, lot, end, start, cut, to, "active", "transfer")
+    move_balance(batch, lot.owner, to, quantity)
+    emit(Transferred(batch, start, cut, lot.owner, to))
+
+
+def require_house() -> str:
+    house = houses[ctx.sender]
+    require(house != "", "not-a-trader")
+    return house
+
+
+def get_reserved(batch: str, start: int, end: int) -> Held:
+    house = require_house()
+    lot = lots.get((batch, end))
+    require(lot is not None and lot.start == start and lot.status == "locked", "not-reserved")
+    require(locks[batch, end].holder == house, "not-reserved")
+    return lot
+
+
+# --- the buffer, and the end ------------------------------------------------------------------
 
 
 @export
@@ -556,7 +632,17 @@ def close(account: Address, batch: str, start: int, end: int, retired: bool) -> 
     """For the contract retirement alone: the serials end here. [owner, project, vintage, origin]."""
     require(ctx.sender == retirement.get(), "not-retirement")
     check_bounds(start, end)
-    owner = call("identity", "get_mover", account)
+    return close_lot(call("identity", "get_mover", account), batch, start, end, retired)
+
+
+@export
+def close_bought(owner: str, batch: str, start: int, end: int) -> list[str]:
+    """For the contract retirement alone: what a trade delivered to retire it, without a key."""
+    require(ctx.sender == retirement.get(), "not-retirement")
+    return close_lot(owner, batch, start, end, True)
+
+
+def close_lot(owner: str, batch: str, start: int, end: int, retired: bool) -> list[str]:
     lot_end = find_lot(batch, start, end)
     lot = lots[batch, lot_end]
     require_owned(lot, owner)
@@ -752,6 +838,12 @@ def batches_of(project: str, after: str, limit: int) -> list[str]:
 def get_lock(batch: str, end: int) -> Lock:
     require((batch, end) in locks, "not-locked")
     return locks[batch, end]
+
+
+@view
+def may_hold(organisation: str, batch: str) -> bool:
+    """Whether it may receive units of the batch: not what it verified."""
+    return (organisation, get_found(batch).project) not in verified
 
 
 @view

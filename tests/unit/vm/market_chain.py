@@ -16,10 +16,14 @@ from tests.unit.vm.carbon_chain import (
     make_genesis,
     make_members,
 )
-from vm.genesis_builder import Accreditation, Member
+from vm.genesis_builder import Accreditation, Administration, Member
 
-C = "cash"
+C, M = "cash", "market"
 CNY = "CNY"
+YEAR = 366 * DAY
+TERMS: list[Value] = [CNY, 1, 1, 0, 0, 10_000]
+"""Tick 1, step 1 kg, no fees, a band of 100 %."""
+CAP = 1000
 UNTIL = START_SECONDS + 1000 * DAY
 
 
@@ -40,7 +44,9 @@ MORE = (
 
 
 def make_market_genesis() -> Genesis:
-    return make_genesis(members=(*make_members(), *MORE))
+    regulator = address_of("regulator")
+    administration = Administration((regulator,), 1, (regulator,), 0, 0)
+    return make_genesis(administration=administration, members=(*make_members(), *MORE))
 
 
 def make_market_chain() -> Chain:
@@ -53,7 +59,7 @@ def fund(chain: Chain, organisation: str, amount: int, currency: str = CNY) -> N
 
 TILL = '''
 """Stands where the contract market stands, for tests of what only the market may do."""
-from vm import call, export, record
+from vm import Address, call, export, record
 
 @record
 class Payment:
@@ -73,18 +79,72 @@ def release(owner: str, currency: str, reference: str) -> None:
     call("cash", "release", owner, currency, reference)
 
 @export
+def reserve(account: Address, batch: str, start: int, end: int) -> None:
+    call("units", "reserve", account, batch, start, end, "order")
+
+@export
+def free_reserved(batch: str, start: int, end: int) -> None:
+    call("units", "free_reserved", batch, start, end)
+
+@export
+def deliver(batch: str, start: int, end: int, quantity: int, to: str) -> None:
+    call("units", "deliver", batch, start, end, quantity, to)
+
+@export
+def retire_bought(owner: str, batch: str, start: int, end: int) -> None:
+    call("retirement", "retire_bought", owner, batch, start, end, "offset")
+
+@export
 def settle(currency: str, payments: list[Payment], collector: str, reference: str) -> None:
     call("cash", "settle", currency, payments, collector, reference)
 '''
 
 
 def make_till_chain() -> Chain:
-    """The same, where the contract ``till`` is what ``cash`` takes for the market."""
+    """The same, where the contract ``till`` is what the others take for the market."""
     genesis = make_market_genesis()
     arguments: tuple[Value, ...] = ([compute_contract_address("till")],)
+    connections = {(C, "connect"), ("units", "connect_houses"), ("retirement", "connect")}
     calls = tuple(
-        GenesisCall(call.sender, Call(C, "connect", arguments)) if call.call.contract == C else call
-        for call in genesis.calls
+        GenesisCall(item.sender, Call(item.call.contract, item.call.method, arguments))
+        if (item.call.contract, item.call.method) in connections
+        else item
+        for item in genesis.calls
     )
     contracts = (*genesis.contracts, GenesisContract("till", TILL.lstrip()))
     return Chain(replace(genesis, contracts=contracts, calls=calls))
+
+
+def open_book(
+    chain: Chain, book: str = "b1", batch: str = "b1", terms: list[Value] | None = None
+) -> None:
+    chain.ok("exchange", M, "open_book", book, batch, terms or TERMS)
+
+
+def make_trading_chain(terms: list[Value] | None = None) -> Chain:
+    """``owner`` has 1000 kg of b1, ``alice`` and ``bob`` 10^9 each; a book of b1."""
+    chain = make_market_chain()
+    chain.issue("b1", 1000)
+    for name in ("alice", "bob"):
+        fund(chain, name, 10**9)
+    open_book(chain, terms=terms)
+    return chain
+
+
+def sell(
+    chain: Chain, seller: str, price: int, start: int, end: int, book: str = "b1",
+    force: str = "gtt", seconds: int = DAY, batch: str = "b1",
+) -> int:  # fmt: skip
+    until = chain.time + 1 + seconds if force == "gtt" else 0
+    arguments = (book, price, batch, start, end, force, until, CAP)
+    number: int = chain.ok(seller, M, "sell", *arguments)
+    return number
+
+
+def buy(
+    chain: Chain, buyer: str, price: int, kg: int, book: str = "b1", force: str = "gtt",
+    seconds: int = DAY, purpose: str = "",
+) -> int:  # fmt: skip
+    until = chain.time + 1 + seconds if force == "gtt" else 0
+    number: int = chain.ok(buyer, M, "buy", book, price, kg, force, until, CAP, purpose)
+    return number

@@ -60,6 +60,7 @@ def test_a_regulator_registers_an_organisation_whose_key_then_acts(chain: Chain)
         ("bad-id", "regulator", {"organisation": "\u00e9"}),
         ("reserved-id", "regulator", {"organisation": "buffer"}),
         ("reserved-id", "regulator", {"organisation": "market"}),
+        ("reserved-id", "regulator", {"organisation": "auctions"}),
         ("bad-text", "regulator", {"name": ""}),
         ("bad-text", "regulator", {"name": "x" * 129}),
         ("bad-country", "regulator", {"country": "CHN"}),

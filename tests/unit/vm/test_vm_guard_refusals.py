@@ -93,7 +93,14 @@ ROWS = [
     ("return 'b' % 5", "type"), ("return 'b' // 5", "type"), ("return a - 'b'", "type"),
     ("return 3 ** 161", 3**161) if 3**161 < 2**255 else ("return 3 ** 160", 3**160),
     ("return 2 ** 255", "overflow"), ("return 2 ** 256", "overflow"), ("return (-2) ** 256", "overflow"),
+    # the same where nobody knows beforehand that an operand is an integer
+    ("return a % 0", "division-by-zero"), ("return a // 0", "division-by-zero"), ("return a % 4", 3), ("return a // 2", 3),
+    ("return a - 8", -1), ("return a * 3", 21), ("return a + 1", 8), ("a += 1\nreturn a", 8), ("a -= 8\nreturn a", -1),
+    ("x = [(-2) ** 255]\nreturn x[0] // -1", "overflow"), ("x = [(-2) ** 255]\nreturn x[0] - 1", "overflow"),
+    ("x = [(-2) ** 255]\nreturn x[0] + 1 - 1", -(2**255)), ("x = [(-2) ** 255]\nreturn x[0] * 2", "overflow"),
+    ("return a < 7", False), ("return a <= 7", True), ("return a > 7", False), ("return a >= 7", True), ("return a == 7", True),
     # comparison
+    ("return True == True", True), ("return True == False", False), ("return None == None", True), ("return [True] == [True]", True),
     ("return 'a' <= 'a'", True), ("return 'a' <= 'A'", False), ("return 'a' > 'a'", False),
     ("return 'b' > 'a'", True), ("return 'a' >= 'b'", False), ("return 'a' >= 'a'", True),
     ("return 'a' < 'a'", False), ("return 'a' < 'b'", True), ("return (1, 2) > (1, 2)", False),
@@ -110,6 +117,8 @@ ROWS = [
     ("return 5 in 5", "type"), ("return 5 in 'b'", "type"), ("return 'b' in b'b'", "type"),
     ("return True in range(3)", False), ("return 1 in [True, 1]", True), ("return [] in {1: 2}", "type"),
     ("return 2 ** 60 in {1: 2}", "key"), ("return 2 ** 60 - 1 in {1: 2}", False), ("return -2 ** 60 in {1: 2}", "key"),
+    ("return b'b' in b'ab'", True), ("return b'c' in b'ab'", False), ("return 7 % 4", 3), ("return -7 // 2", -4),
+    ("return (1, 2, 3)[1:]", [2, 3]), ("return b'abc'[1:]", b"bc"), ("return s[1:]", ""), ("return s[:1]", "\u00e9"),
     ("return 5 not in [5]", False), ("return 'x' not in 'yz'", True),
     # subscripts and displays
     ("x = (1, 2)\nx[0] = 5", "type"), ("x = [1]\nx['b'] = 5", "type"), ("x = [1]\nx[True] = 5", "type"),

@@ -72,7 +72,8 @@ def reached(tmp_path_factory: pytest.TempPathFactory) -> Places:
 @pytest.mark.parametrize("path", CONTRACTS, ids=lambda path: path.stem)
 def test_every_refusal_of_a_shipped_contract_has_a_test(path: Path, reached: Places) -> None:
     source = path.read_text()
-    assert find_sites(source)
+    # A method may leave every refusal to the calculators that it calls; no other contract may.
+    assert find_sites(source) or path.parent.name == "methods"
     missing = [
         f"{path.name}:{site.line} {site.function}: {site.text}"
         for site in list_unreached(source, reached)

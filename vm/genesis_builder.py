@@ -196,6 +196,9 @@ DEVELOPMENT_SCOPE: Final = "forest"
 CALIBRATION_SCOPE: Final = "calibration"
 """The scope for which a laboratory that renews devices' calibration is accredited."""
 
+DEVELOPMENT_CURRENCIES: Final = ("CNY", "EUR")
+"""Currencies in which the development bank issues settlement money."""
+
 DEVELOPMENT_IMPORTS: Final = ("ACR", "CAR")
 """Registries whose public exports the development consortium may import."""
 
@@ -218,16 +221,17 @@ class DevelopmentConsortium:
 def build_development_consortium(
     extra_enterprises: int = 0, key_delay_seconds: int = 0, notice_seconds: int = 0
 ) -> DevelopmentConsortium:
-    """Return the parties of a local network: one of each role, a metering service, two custodians.
+    """Return the parties of a local network: each role, a metering service, two custodians.
 
     Organisations: ``regulator`` (administrator and deployer), ``registry``,
-    ``project-owner``, ``verifier``, ``enterprise-a``, ``enterprise-b``, ``bank``,
-    ``public``, ``metering`` (submits others' data), ``laboratory``, ``acr-accounts`` and
-    ``car-accounts`` (they hold what an importer brings from those registries), and
-    ``enterprise-1`` ... for load generators.
+    ``project-owner``, ``verifier``, ``enterprise-a``, ``enterprise-b``, ``bank``
+    (issues CNY and EUR), ``exchange``, ``public``, ``metering`` (submits others' data),
+    ``laboratory``, ``acr-accounts`` and ``car-accounts`` (they hold what an importer brings
+    from those registries), and ``enterprise-1`` ... for load generators.
     """
     forest = Accreditation(DEVELOPMENT_SCOPE)
     calibration = Accreditation(CALIBRATION_SCOPE)
+    money = tuple(Accreditation(f"cash:{currency}") for currency in DEVELOPMENT_CURRENCIES)
     imports = tuple(Accreditation(f"import:{name}") for name in DEVELOPMENT_IMPORTS)
     plan: list[tuple[str, str, str, tuple[Accreditation, ...]]] = [
         ("regulator", "Carbon Regulator", "regulator", ()),
@@ -236,7 +240,8 @@ def build_development_consortium(
         ("verifier", "Independent Verification", "verifier", (forest,)),
         ("enterprise-a", "Enterprise A", "enterprise", ()),
         ("enterprise-b", "Enterprise B", "enterprise", ()),
-        ("bank", "Development Bank", "bank", ()),
+        ("bank", "Development Bank", "bank", money),
+        ("exchange", "Carbon Exchange", "exchange", ()),
         ("public", "Public Observer", "public", ()),
         ("metering", "Metering Service", "enterprise", ()),
         ("laboratory", "Calibration Laboratory", "laboratory", (calibration,)),

@@ -25,7 +25,9 @@ from tests.unit.vm.market_chain import (
     make_till_chain,
     sell,
 )
+from tools.genesis_files import build_development_genesis
 from vm.executor import execute_genesis
+from vm.genesis_builder import build_development_consortium
 
 U, R = "units", "retirement"
 T = 1000
@@ -277,3 +279,19 @@ def test_the_reference_of_a_lock_is_the_orders_number(chain: Chain) -> None:
     asked = sell(chain, "owner", T, 0, 10, book="forest", batch="c1")
     assert chain.view(U, "get_lock", "c1", 10)[2] == f"order:{asked}"
     assert chain.view(C, "account_of", "alice", CNY)[:2] == [10**9, 0]
+
+
+def test_the_development_consortium_can_trade() -> None:
+    """Every local network has who is needed: a bank that issues, an exchange, owners of units."""
+    validators = make_market_genesis().validators
+    consortium = build_development_consortium()
+    found = Chain(build_development_genesis("dev", 1_700_000_000_000, validators, consortium))
+    attested = ("r1", "p", 2024, "forest", 1000, "project-owner", HASH)
+    found.ok("verifier", U, "attest", *attested)
+    found.ok("registry", U, "issue", "b1", "r1", 0, 1000, 1000, 0)
+    for currency in ("CNY", "EUR"):
+        found.ok("bank", C, "issue", currency, "enterprise-a", 1000, "")
+    found.ok("exchange", M, "open_book", "b1", "b1", TERMS)
+    sell(found, "project-owner", T, 0, 100)
+    buy(found, "enterprise-a", T, 60, force="fok")
+    assert found.view(C, "account_of", "project-owner", CNY)[:2] == [60, 0]

@@ -193,7 +193,8 @@ def require_bank(currency: str) -> str:
 def add_money(currency: str, bank: str, more: Money) -> None:
     total = totals.get(currency, Money(0, 0))
     totals[currency] = Money(total.issued + more.issued, total.redeemed + more.redeemed)
-    require(total.issued + more.issued <= AMOUNT_MAX, "bad-amount")
+    # What was redeemed counts no more: else one bank could use up the currency for all others.
+    require(total.issued + more.issued - total.redeemed <= AMOUNT_MAX, "bad-amount")
     made = by_bank.get((bank, currency), Money(0, 0))
     by_bank[bank, currency] = Money(made.issued + more.issued, made.redeemed + more.redeemed)
 

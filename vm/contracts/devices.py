@@ -222,7 +222,7 @@ def change_submitter(installation: str, submitter: str) -> None:
 
 @export
 def register_devices(installation: str, added: list[NewDevice]) -> None:
-    """Many at once, by the installation's submitter; a key speaks for one device, for ever."""
+    """Many at once, by the installation's submitter; a key signs for one device, for ever."""
     require_submits(installation)
     require(1 <= len(added) and len(added) <= DEVICES_MAX, "bad-list")
     for new in added:
@@ -231,13 +231,23 @@ def register_devices(installation: str, added: list[NewDevice]) -> None:
         require(0 < new.rate_max and new.rate_max <= AMOUNT_MAX, "bad-rate")
         check_calibration(new.calibrated_from, new.calibration_due)
         require(new.device not in devices, "device-exists")
-        require(new.key not in device_keys, "key-taken")
+        require(is_free(new.key, installation), "key-taken")
         device_keys[new.key] = new.device
         devices[new.device] = Device(
             installation, new.key, new.unit, new.rate_max, new.calibrated_from,
             new.calibration_due, ctx.tx, False
         )
     emit(DevicesRegistered(installation, [new.device for new in added]))
+
+
+def is_free(key: Address, installation: str) -> bool:
+    """Named by another installation, a key is theirs only when it has signed for them: else
+    whoever sees a registration coming could take its key away.
+    """
+    if key not in device_keys:
+        return True
+    device = device_keys[key]
+    return lasts[device] == 0 and devices[device].installation != installation
 
 
 @export
@@ -314,6 +324,8 @@ def put_batch(header: Header, device: Device) -> None:
     require(header.total * SECONDS_PER_HOUR <= header.peak * seconds, "over-peak")
     message = make_message(header)
     require(verify_ed25519(device.key, message, header.signature), "bad-signature")
+    if last == 0:
+        claim_key(header.device, device.key)
     hashed = sha256(message)
     lasts[header.device] = header.last
     batches[header.device, header.last] = Batch(
@@ -329,6 +341,13 @@ def put_batch(header: Header, device: Device) -> None:
             header.total, header.estimated_count, header.root, hashed
         )
     )
+
+
+def claim_key(device: str, key: Address) -> None:
+    """The first device that a key signs for keeps it."""
+    named = device_keys[key]
+    require(named == device or lasts[named] == 0, "key-taken")
+    device_keys[key] = device
 
 
 def check_numbers(header: Header) -> None:

@@ -11,7 +11,7 @@ from vm import Address, Map, Var, call, ctx, emit, event, export, init, mul_div_
 from vm import require, revert, sha256, view
 from lib.dates.v1 import date_of
 
-# Its batch is called `mrv.REPORT`, and ids have 64 characters.
+# Its batch is `mrv.REPORT`.
 ID_MAX = 60
 INPUTS_MAX = 128
 PAGE_ITEMS = 20
@@ -19,9 +19,11 @@ PAGE_MAX = 100
 GRAMS_PER_KG = 1000
 SHARE_WHOLE = 10000
 NOTICE_MAX = 31536000
-# Flags: estimates above 5 % of the readings, results 30 % away from the period before.
+# Flags: estimated readings, a leap from the period before.
 ESTIMATED_PERCENT_MAX = 5
 CHANGE_PERCENT_MAX = 30
+# Without a bound the comparison with the next report could overflow.
+GRAMS_MAX = 1000000000000000000000000000000
 PROJECT = "project"
 INSTALLATION = "installation"
 DRAFT = "draft"
@@ -205,6 +207,7 @@ lines_of = Map[tuple[str, int], list[Line]]()
 flags_of = Map[str, list[str]](default=[])
 periods = Map[tuple[str, str, int], Claim]()
 readings = Map[tuple[str, int], Claim]()
+activity_uses = Map[str, str](default="")
 restatements = Map[str, str](default="")
 used_certificates = Map[int, str](default="")
 dues = Map[str, int](default=0)
@@ -217,7 +220,7 @@ def create() -> None:
 
 @export
 def connect(seconds: int) -> None:
-    """How long a verified report stands in public notice before it may be approved."""
+    """How long a report stands in public notice."""
     require(ctx.sender == authority.get(), "not-authority")
     require(not connected.get(), "already-connected")
     require(0 <= seconds and seconds <= NOTICE_MAX, "bad-notice")
@@ -323,7 +326,7 @@ def check_input(found: Report, given: Quantity) -> None:
     require(len(parts) == 2, "bad-reference")
     source = parts[0]
     if source == "batch":
-        check_reading(found, given)
+        require_unused(found, check_reading(found, given))
     elif source == "activity":
         check_activity(found, given, parts[1])
     elif source == "report":
@@ -352,10 +355,9 @@ def check_once(inputs: list[Quantity]) -> None:
             seen[key] = True
 
 
-def check_reading(found: Report, given: Quantity) -> None:
+def check_reading(found: Report, given: Quantity) -> tuple[str, int, int]:
     run = parse_run(given.reference)
-    device = run[0]
-    reading: Reading = call("devices", "get_reading", device, run[1], run[2])
+    reading: Reading = call("devices", "get_reading", run[0], run[1], run[2])
     exact = given.value == reading.total and given.scale == 0 and given.unit == reading.unit
     require(exact, "input-mismatch")
     inside = found.period_from <= reading.time_from and reading.time_to <= found.period_to
@@ -364,7 +366,7 @@ def check_reading(found: Report, given: Quantity) -> None:
     require(found.kind == PROJECT or reading.installation == found.subject, "not-your-device")
     require(place.owner == found.owner, "not-your-device")
     require(place.submitter == found.submitter, "not-your-device")
-    require_unused(found, device, run[1], run[2])
+    return run
 
 
 def parse_run(reference: str) -> tuple[str, int, int]:
@@ -381,12 +383,12 @@ def is_number(text: str) -> bool:
     return 1 <= len(text) and len(text) <= 16 and text.isdigit() and not text.startswith("0")
 
 
-def require_unused(found: Report, device: str, first: int, last: int) -> None:
+def require_unused(found: Report, run: tuple[str, int, int]) -> None:
     """Readings carry one approved project report: the one restated does not count."""
     if found.kind == PROJECT:
-        for key, claim in readings.scan((device,), (device, first), 1):
+        for key, claim in readings.scan((run[0],), (run[0], run[1]), 1):
             own = claim.report == found.supersedes
-            require(own or claim.start > last, "readings-used")
+            require(own or claim.start > run[2], "readings-used")
 
 
 def check_activity(found: Report, given: Quantity, activity: str) -> None:
@@ -407,6 +409,11 @@ def check_other(found: Report, given: Quantity, other: str) -> None:
     inside = found.period_from <= held.period_from and held.period_to <= found.period_to
     require(inside, "outside-period")
     require(held.owner == found.owner, "not-owner")
+    if found.kind == PROJECT:
+        # What got units earns none again.
+        require(held.kind == INSTALLATION, "bad-reference")
+        for item in get_all_inputs(other, held):
+            require(not item.reference.startswith("report:"), "bad-reference")
 
 
 # --- computed ---------------------------------------------------------------------------------
@@ -445,18 +452,22 @@ def find_flags(found: Report, given: list[Quantity], grams: int) -> list[str]:
     length = found.period_to - found.period_from
     for item in given:
         if item.reference.startswith("batch:"):
-            run = parse_run(item.reference)
-            device = run[0]
-            reading: Reading = call("devices", "get_reading", device, run[1], run[2])
+            device, first, last = parse_run(item.reference)
+            reading: Reading = call("devices", "get_reading", device, first, last)
             if reading.seconds < length:
                 flags.append(f"uncovered-time:{device}")
             if reading.estimated_count * 100 > reading.count * ESTIMATED_PERCENT_MAX:
                 flags.append(f"estimated-readings:{device}")
+        elif item.reference.startswith("report:"):
+            held = reports[item.reference[7:]]
+            # Cautious as emissions, generous as a baseline.
+            if held.verified_grams != held.computed_grams:
+                flags.append(f"raised-figure:{item.name}")
     if grams <= 0:
         flags.append("nothing-to-credit" if found.effect == "sink" else "no-emissions")
-    before = periods.get((found.subject, found.methodology, found.period_from))
-    if before is not None:
-        old = reports[before.report]
+    before = find_before(found, length)
+    if before != "":
+        old = reports[before]
         # Both per second, multiplied out.
         now = grams * (old.period_to - old.period_from)
         then = old.verified_grams * length
@@ -464,6 +475,17 @@ def find_flags(found: Report, given: list[Quantity], grams: int) -> list[str]:
         if stands and abs(now - then) * 100 > abs(then) * CHANGE_PERCENT_MAX:
             flags.append("year-on-year")
     return flags
+
+
+def find_before(found: Report, length: int) -> str:
+    """The last report before this one: a gap of up to its own length hides no leap."""
+    before = ""
+    key = (found.subject, found.methodology)
+    after = (found.subject, found.methodology, found.period_from - length - 1)
+    for place, claim in periods.scan(key, after, PAGE_MAX):
+        if place[2] <= found.period_from:
+            before = claim.report
+    return before
 
 
 # --- verified ---------------------------------------------------------------------------------
@@ -478,12 +500,14 @@ def begin_verification(report: str) -> None:
     require_accredited(verifier, found.scope)
     require(found.verifier == "" or found.verifier == verifier, "not-verifier")
     require_apart(found, verifier, "verifier")
+    if found.kind == PROJECT:
+        call("units", "bar_verifier", verifier, found.subject)
     put_status(report, replace(found, verifier=verifier), UNDER_VERIFICATION, verifier, "")
 
 
 @export
 def request_changes(report: str, reason: str) -> None:
-    check_length(reason, 1, 256)
+    check_reason(reason)
     found = get_found(report)
     require_status(found, [UNDER_VERIFICATION])
     verifier = require_verifier(found)
@@ -498,6 +522,7 @@ def verify(report: str, verified_grams: int, statement_hash: bytes) -> None:
     require_status(found, [UNDER_VERIFICATION])
     verifier = require_verifier(found)
     require_accredited(verifier, found.scope)
+    require(abs(verified_grams) <= GRAMS_MAX, "bad-amount")
     if found.effect == "sink":
         require(verified_grams <= found.computed_grams, "above-computed")
     else:
@@ -536,12 +561,20 @@ def approve(report: str) -> None:
     approver = require_role("regulator", "not-a-regulator")
     require_apart(found, approver, "approver")
     require(ctx.time >= found.notice_until, "notice-running")
-    require_creditable(found.kind, found.subject, found.period_from, found.period_to)
+    require_standing(found)
     carried = replace_restated(report, found, approver)
-    claim_readings(report, found)
+    claim_inputs(report, found)
     put_status(report, replace(found, approver=approver), APPROVED, approver, "")
     if found.effect == "sink":
         issue(report, carried)
+
+
+def require_standing(found: Report) -> None:
+    require_creditable(found.kind, found.subject, found.period_from, found.period_to)
+    status: str = call("methodology", "get_version", found.methodology, found.version)[11]
+    require(status == "active" or status == "superseded", "not-active")
+    require(call("identity", "has_role", found.verifier, "verifier"), "not-a-verifier")
+    require(call("identity", "has_role", found.issuer, "registry"), "not-an-issuer")
 
 
 def replace_restated(report: str, found: Report, approver: str) -> int:
@@ -551,7 +584,7 @@ def replace_restated(report: str, found: Report, approver: str) -> int:
     old = reports[found.supersedes]
     # Since this one was opened somebody may have invalidated it.
     require(old.status == APPROVED or old.status == ISSUED, "not-restatable")
-    release_readings(found.supersedes, old)
+    release_inputs(found.supersedes, old)
     periods[found.subject, found.methodology, found.period_to] = Claim(found.period_from, report)
     net_kg = max(0, found.verified_grams // GRAMS_PER_KG)
     due_kg = max(0, old.issued_kg - net_kg)
@@ -590,7 +623,7 @@ def issue(report: str, carried: int) -> None:
 @export
 def reject(report: str, reason: str) -> None:
     """By its verifier while it verifies, by a regulator that holds no other duty at any time."""
-    check_length(reason, 1, 256)
+    check_reason(reason)
     found = get_found(report)
     require_status(found, OPEN.split(" "))
     caller = get_caller()
@@ -607,7 +640,7 @@ def reject(report: str, reason: str) -> None:
 @export
 def invalidate(report: str, reason: str) -> None:
     """An approved report was wrong. Its units stay where they are; the owner makes them good."""
-    check_length(reason, 1, 256)
+    check_reason(reason)
     found = get_found(report)
     require_status(found, [APPROVED, ISSUED])
     regulator = require_role("regulator", "not-a-regulator")
@@ -643,29 +676,68 @@ def make_good(report: str, certificate: int) -> None:
 def free(report: str, found: Report) -> None:
     """Period and readings may be reported again: nothing that stood on them is left."""
     del periods[found.subject, found.methodology, found.period_to]
-    release_readings(report, found)
+    release_inputs(report, found)
 
 
-def claim_readings(report: str, found: Report) -> None:
+def claim_inputs(report: str, found: Report) -> None:
+    """What a project's report stands on is used up, below other reports too."""
+    inputs = get_all_inputs(report, found)
+    for item in inputs:
+        if item.reference.startswith("report:"):
+            check_other(found, item, item.reference[7:])
     if found.kind == PROJECT:
-        claims: list[tuple[str, int, int]] = []
-        for item in get_all_inputs(report, found):
-            if item.reference.startswith("batch:"):
-                run = parse_run(item.reference)
-                require_unused(found, run[0], run[1], run[2])
-                claims.append(run)
         # All checked before the first is claimed: two kinds of input may stand on one run.
-        for run in claims:
-            readings[run[0], run[2] + 1] = Claim(run[1], report)
+        runs, lent = find_sources(inputs)
+        for run in runs:
+            require_unused(found, run)
+        for run in runs:
+            claim_run(report, run)
+        for activity in lent:
+            require(activity_uses[activity] == "", "readings-used")
+            activity_uses[activity] = report
 
 
-def release_readings(report: str, found: Report) -> None:
+def claim_run(report: str, run: tuple[str, int, int]) -> None:
+    """Joined with the report's own: of two that nest the inner would hide the outer."""
+    device, start, last = run
+    end = last + 1
+    while True:
+        rows = readings.scan((device,), (device, start), 1)
+        if len(rows) == 0 or rows[0][1].start >= end:
+            break
+        key, own = rows[0]
+        start = min(start, own.start)
+        end = max(end, key[1])
+        del readings[device, key[1]]
+    readings[device, end] = Claim(start, report)
+
+
+def find_sources(inputs: list[Quantity]) -> tuple[list[tuple[str, int, int]], list[str]]:
+    """Runs, those below the reports taken too, and the activities below them."""
+    below: list[Quantity] = []
+    for item in inputs:
+        if item.reference.startswith("report:"):
+            other = item.reference[7:]
+            below.extend(get_all_inputs(other, get_found(other)))
+    lent: dict[str, bool] = {}
+    for item in below:
+        if item.reference.startswith("activity:"):
+            lent[item.reference[9:]] = True
+    both = inputs + below
+    runs = [parse_run(item.reference) for item in both if item.reference.startswith("batch:")]
+    return runs, list(lent.keys())
+
+
+def release_inputs(report: str, found: Report) -> None:
     if found.kind == PROJECT:
-        for item in get_all_inputs(report, found):
-            if item.reference.startswith("batch:"):
-                run = parse_run(item.reference)
-                if (run[0], run[2] + 1) in readings:
-                    del readings[run[0], run[2] + 1]
+        runs, lent = find_sources(get_all_inputs(report, found))
+        for run in runs:
+            for key, claim in readings.scan((run[0],), (run[0], run[1]), 1):
+                if claim.report == report:
+                    del readings[run[0], key[1]]
+        for activity in lent:
+            if activity_uses[activity] == report:
+                del activity_uses[activity]
 
 
 # --- kept -------------------------------------------------------------------------------------
@@ -759,8 +831,8 @@ def get_found(report: str) -> Report:
     return reports[report]
 
 
-def check_length(text: str, low: int, high: int) -> None:
-    require(len(text) >= low and len(text) <= high, "bad-text")
+def check_reason(text: str) -> None:
+    require(1 <= len(text) and len(text) <= 256, "bad-text")
 
 
 def check_id(text: str) -> None:

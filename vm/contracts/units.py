@@ -315,6 +315,9 @@ def issue(
     require(issuer != found.owner, "issuer-is-owner")
     require(issuer != found.verifier, "issuer-is-verifier")
     require_owner(found.owner)
+    # By hand no debt is dodged either that stops the reports of the project.
+    require(call("buffer", "count_open", found.project) == 0, "reversal-open")
+    require(call("mrv", "get_due", found.project) == 0, "make-good-due")
     issued_kg = found.issued_kg + quantity
     require(issued_kg <= found.net_kg, "above-verified")
     reports[report] = Report(
@@ -332,6 +335,14 @@ def issue(
 
 
 @export
+def bar_verifier(verifier: str, project: str) -> None:
+    """For the contract mrv alone: who begins to verify holds nothing of it, from here on for good."""
+    require(ctx.sender == mrv.get(), "not-mrv")
+    require(not holds_of_project(verifier, project), "verifier-holds")
+    verified[verifier, project] = True
+
+
+@export
 def issue_report(
     report: str, project: str, vintage: int, scope: str, net_kg: int, buffer_quantity: int,
     owner: str, verifier: str, issuer: str, evidence_hash: bytes
@@ -340,8 +351,6 @@ def issue_report(
     require(ctx.sender == mrv.get(), "not-mrv")
     check_issue(0, net_kg, net_kg, buffer_quantity)
     require_owner(owner)
-    require(not holds_of_project(verifier, project), "verifier-holds")
-    verified[verifier, project] = True
     batch = f"{REPORT_PREFIX}{report}"
     reports[batch] = Report(
         verifier, owner, project, vintage, scope, net_kg, net_kg, evidence_hash

@@ -105,6 +105,14 @@ def test_all_the_money_there_may_be_is_issued(chain: Chain) -> None:
     chain.refused("bad-amount", "mint-two", C, "issue", CNY, "bob", 1, "")
 
 
+def test_money_that_came_and_went_leaves_room_for_that_of_other_banks(chain: Chain) -> None:
+    """One bank could issue all there may be, redeem it, and so stop every other bank."""
+    chain.ok("mint", C, "issue", CNY, "mint", MOST - 1000, "")
+    chain.ok("mint", C, "redeem", CNY, MOST - 1000, "")
+    chain.ok("mint-two", C, "issue", CNY, "bob", MOST - 1000, "")
+    chain.refused("bad-amount", "mint", C, "issue", CNY, "mint", 1, "")
+
+
 def test_a_bank_whose_accreditation_ended_makes_no_money(chain: Chain) -> None:
     chain.ok("alice", C, "transfer", CNY, "mint", 10, "")
     chain.time = UNTIL

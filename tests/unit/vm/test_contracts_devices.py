@@ -103,6 +103,28 @@ def test_a_device_is_refused(chain: Chain, code: str, changes: dict[str, Any]) -
     chain.refused(code, "metering", "devices", "register_devices", PLANT, [device.wire])
 
 
+def test_a_key_seen_in_a_registration_is_not_taken_from_who_has_it(chain: Chain) -> None:
+    """Bob names the keys of another's meters first; he cannot sign with them."""
+    chain.ok("bob", "devices", "register_installation", "squat", "bank", "CN-31", HASH)
+    register = ("devices", "register_devices")
+    wanted = make_device("meter-2")
+    for name in ("squat-1", "squat-2"):
+        squatted = make_device(name, key=wanted.key).wire
+        if name == "squat-1":
+            chain.ok("bank", *register, "squat", [squatted])
+            chain.refused("key-taken", "bank", *register, "squat", [make_device(
+                "squat-3", key=wanted.key).wire])  # fmt: skip
+            chain.ok("metering", *register, PLANT, [wanted.wire])
+        else:
+            chain.ok("bank", *register, "squat", [squatted])
+    # Nor can he use the devices before their owner does: the first batch decides.
+    submit(chain, batch_of(chain, make_readings(4, device="meter-2")))
+    late = make_device("squat-4", key=wanted.key).wire
+    chain.refused("key-taken", "bank", *register, "squat", [late])
+    stolen = batch_of(chain, make_readings(4, device="squat-1"), key_of("meter-2"))
+    refuse(chain, "key-taken", stolen.header, sender="bank")
+
+
 def test_devices_are_registered_by_the_submitter_and_not_in_numbers_out_of_bounds(
     chain: Chain,
 ) -> None:

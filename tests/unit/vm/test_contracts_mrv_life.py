@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.vm.carbon_chain import DAY, HASH, Chain
-from tests.unit.vm.meters import BEGAN, QUARTER_S, batch_of, make_readings, submit
+from tests.unit.vm.carbon_chain import HASH, Chain
+from tests.unit.vm.meters import BEGAN, QUARTER_S
 from tests.unit.vm.mrv_chain import (
     NOTICE,
     PERIOD,
@@ -183,22 +183,6 @@ def test_a_report_of_emissions_is_approved_and_issues_nothing(chain: Chain) -> N
     assert get(chain, "r1", "status") == "approved"
     assert get(chain, "r1", "verified_grams") == 2 * TOTAL_WH
     assert chain.view("units", "total")[1] == 0
-
-
-def test_a_verifier_that_came_to_hold_units_of_the_project_stops_the_issue(chain: Chain) -> None:
-    approve(chain)
-    submit(chain, batch_of(chain, make_readings(96, 97, BEGAN + DAY)))
-    later = {"period_from": BEGAN + DAY, "period_to": BEGAN + 2 * DAY}
-    open_report(chain, "r2", **later)
-    chain.ok("metering", R, "submit", "r2", [energy(chain, 97, 192)])
-    chain.ok("bob", R, "check", "r2")
-    chain.ok("owner", "units", "transfer", BATCH, 0, 10, "verifier-two")
-    chain.ok("verifier-two", R, "begin_verification", "r2")
-    grams = get(chain, "r2", "computed_grams")
-    chain.ok("verifier-two", R, "verify", "r2", grams, HASH)
-    chain.ok("registry", R, "publish", "r2")
-    chain.time += NOTICE
-    chain.refused("verifier-holds", "regulator", R, "approve", "r2")
 
 
 def test_a_suspended_owner_or_project_gets_nothing_until_it_is_back(chain: Chain) -> None:

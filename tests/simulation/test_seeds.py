@@ -8,7 +8,9 @@ from __future__ import annotations
 import pytest
 
 from tools.simulator.profiles import PROFILES, WORSE, make_plan
-from tools.simulator.world import HEALED_TIMEOUTS_MAX, Result, run_seed
+from tools.simulator.result import Result
+from tools.simulator.runner import EVERY, Order, run_one
+from tools.simulator.world import HEALED_TIMEOUTS_MAX, run_seed
 
 
 def check(result: Result) -> None:
@@ -46,6 +48,19 @@ def test_a_seed_repeats_exactly() -> None:
 def test_seed_156_a_view_that_is_too_far_ahead_for_one_of_us_blames_no_honest_neighbour() -> None:
     # One replica was a view ahead, kept a VIEW-CHANGE 1000 views ahead of it, and handed it on.
     check(run_seed(156, 7, "mixed"))
+
+
+@pytest.mark.parametrize("seed", [7323, 8002])
+def test_seeds_7323_and_8002_a_liar_misled_by_votes_under_its_own_key_is_no_violation(
+    seed: int,
+) -> None:
+    # A replayer sent a view-flooder its own flood back: its replica, which is to sign what is
+    # already signed otherwise, dies. No honest node's key signs what that node does not know of.
+    check(run_one(seed, Order(EVERY)))
+
+
+def test_seed_9938_an_equivocator_after_a_mutator_finds_a_phase_that_there_is_not() -> None:
+    check(run_one(9938, Order(EVERY)))
 
 
 def test_seeds_of_the_first_profiles_keep_their_plans() -> None:

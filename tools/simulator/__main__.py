@@ -21,9 +21,9 @@ from tools.simulator.coverage import Coverage
 from tools.simulator.liars import BEHAVIOURS
 from tools.simulator.lines import Lines
 from tools.simulator.profiles import PROFILES
+from tools.simulator.result import Result
 from tools.simulator.runner import EVERY, WEIGHTS, Order, run_chunks, run_one
 from tools.simulator.shrink import shrink
-from tools.simulator.world import Result
 
 PROGRESS_S = 30.0
 HISTORY_LINES = 60

@@ -22,6 +22,8 @@ class Chain(Protocol):
     chain_id: Hash
     replica_type: type[Replica]
     coverage: Coverage | None
+    honest: frozenset[int]
+    """The indices of the nodes that keep to the rules; a liar's twin is none of them."""
 
     def send(self, source: int, target: int, kind: str, payload: object) -> None:
         """Send over the simulated network."""

@@ -23,9 +23,10 @@ COMPILED = (
     "primitives", "consensus", "tools/simulator/chain.py", "tools/simulator/checks.py",
     "tools/simulator/crypto.py", "tools/simulator/disk.py", "tools/simulator/exchange.py",
     "tools/simulator/host.py", "tools/simulator/machine.py", "tools/simulator/node.py",
-    "tools/simulator/plan.py", "tools/simulator/world.py",
+    "tools/simulator/world.py",
 )  # fmt: skip
-"""The hot part; liars and profiles stay as they are (mypyc fails on one of their files)."""
+"""The hot part. Liars and profiles stay as they are (mypyc fails on one of their files), and so
+do plans and results: a compiled frozen dataclass cannot be sent to another process."""
 INTERPRETED = ("__init__.py", "errors.py")
 """A compiled exception does not see the ``code`` of its class (mypyc 2.4)."""
 BUILD = """

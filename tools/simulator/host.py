@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable
 
 from consensus.effects import CommittedTip, Effect, Proposal, RequestBlock, Signer
+from consensus.errors import SignerRefusedError
 from consensus.replica import Replica
 from primitives.certificate import Certificate
 from primitives.hashing import Hash, TransactionId
@@ -18,6 +19,7 @@ from tools.simulator.chain import Chain
 from tools.simulator.disk import CrashError, Disk
 from tools.simulator.machine import Machine
 
+CONFUSED_DOWN_MS = 100
 Tamper = Callable[[int, str, object], list[object]]
 Written = tuple[Proposal, Certificate, Hash]
 
@@ -129,6 +131,11 @@ class Host:
         except CrashError as death:
             self._count("crash at", str(death))
             self.crash(self.machine.down_ms)
+        except SignerRefusedError:
+            if self.index in self.world.honest:
+                raise
+            # A liar's own replica, confused by lies under its own key: its process dies.
+            self.crash(CONFUSED_DOWN_MS)
         self._busy = False
 
     def _perform(self, effect: Effect) -> None:

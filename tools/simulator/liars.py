@@ -51,7 +51,7 @@ def _equivocator(liar: Liar, target: int, message: Message) -> list[Message]:
         twin = replace(message.header, time_ms=message.header.time_ms + 1)
         vote = liar.make_vote(Phase.PREPARE, message.view, compute_header_hash(twin))
         return [replace(message, header=twin, signature=vote.signature)]
-    if isinstance(message, Vote) and message.signer == liar.me:
+    if isinstance(message, Vote) and message.signer == liar.me and message.phase in set(Phase):
         accepted = liar.node.replica.describe(0).proposal
         chosen = liar.is_chosen(target, message.height, message.view)
         if accepted is not None and chosen:

@@ -16,7 +16,8 @@ from consensus.replica import Replica
 from tools.simulator.coverage import Coverage
 from tools.simulator.lines import Lines
 from tools.simulator.profiles import PROFILES
-from tools.simulator.world import Result, run_seed
+from tools.simulator.result import Result
+from tools.simulator.world import run_seed
 
 EVERY = "every"
 CHUNK_SEEDS = 50

@@ -13,7 +13,8 @@ from typing import Any
 
 from consensus.replica import Replica
 from tools.simulator.plan import Plan
-from tools.simulator.world import Result, run_plan
+from tools.simulator.result import Result
+from tools.simulator.world import run_plan
 
 RUNS_MAX = 80
 LISTS = (

@@ -9,7 +9,7 @@ import hashlib
 import heapq
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from consensus.effects import CommittedTip, Proposal
 from consensus.messages import decode_message
@@ -27,6 +27,7 @@ from tools.simulator.liars import make_liar
 from tools.simulator.node import SimNode
 from tools.simulator.plan import Plan
 from tools.simulator.profiles import make_plan
+from tools.simulator.result import Result
 from tools.simulator.twins import Twins
 
 PARAMS = ChainParams(
@@ -37,20 +38,6 @@ HEALED_TIMEOUTS_MAX = 25
 """Progress: all planned heights are final within so many capped time-outs after healing."""
 START_MS = 1_000_000
 HISTORY_LINES_MAX = 400
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """How a run ended. ``violation`` is empty when every invariant held."""
-
-    seed: int
-    plan: Plan
-    violation: str
-    height: int
-    end_ms: int
-    healed_for_ms: int
-    events: int
-    history: tuple[str, ...]
 
 
 class World:

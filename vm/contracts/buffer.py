@@ -243,6 +243,8 @@ def verify_reversal(reversal: str, kind: str, loss_kg: int, statement_hash: byte
     require_verifier(verifier, get_registered(found.project))
     require(verifier != found.reporter, "verifier-is-reporter")
     require(found.status == "reported", "already-verified")
+    # Whose units lose their worth with a loss must not be the one to dismiss it.
+    call("units", "bar_verifier", verifier, found.project)
     require(loss_kg <= get_account_of(found.project).gross_kg, "above-issued")
     judged = replace(
         found, kind=kind, loss_kg=loss_kg, verifier=verifier, statement_hash=statement_hash

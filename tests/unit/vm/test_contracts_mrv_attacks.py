@@ -227,6 +227,19 @@ def test_a_project_that_owes_gets_no_units_by_hand(chain: Chain, debt: str) -> N
 # --- duties
 
 
+def test_who_holds_a_projects_units_does_not_dismiss_its_reversal(chain: Chain) -> None:
+    approve(chain)
+    loss = ("x", PROJECT, "intentional", chain.time, 5, HASH)
+    chain.ok("regulator", "buffer", "report_reversal", *loss)
+    holding = fork(chain)
+    move = ("units", "transfer", "mrv.r1", 0, 10, "verifier-two")
+    holding.ok("owner", *move)
+    dismiss = ("buffer", "verify_reversal", "x", "intentional", 0, HASH)
+    holding.refused("verifier-holds", "verifier-two", *dismiss)
+    chain.ok("verifier-two", *dismiss)
+    chain.refused("verifier-holds", "owner", *move)
+
+
 def test_a_methodology_withdrawn_meanwhile_issues_nothing(chain: Chain) -> None:
     publish(chain)
     chain.time += NOTICE

@@ -16,6 +16,8 @@ CELLS_OF_EARTH = 8796093022208
 # WGS 84: the area of the ellipsoid, as 2^43 cells share it out.
 EARTH_M2 = 510065621724088
 LEVEL_MAX = 10
+# Of a parcel that is not drawn cell by cell: its count is then within a quarter of its area.
+SQUARES_MIN = 64
 PARCELS_MAX = 10000
 RANGES_MAX = 256
 PARCEL_RANGES_MAX = 65536
@@ -227,7 +229,10 @@ def add_parcel(
     require(len(boundary_hash) == 32, "bad-hash")
     require(0 <= level and level <= LEVEL_MAX, "bad-level")
     require(0 < area_m2 and area_m2 <= EARTH_M2, "bad-area")
-    require(to_cells(area_m2) > 0, "bad-area")
+    expected = to_cells(area_m2)
+    require(expected > 0, "bad-area")
+    # Of few squares the cut ones could leave most of the land unclaimed, free to claim elsewhere.
+    require(level == 0 or expected >= SQUARES_MIN << 2 * level, "bad-level")
     require(0 < ranges_total and ranges_total <= PARCEL_RANGES_MAX, "bad-cells")
     found = require_drawing(project)
     extent = get_extent_of(project)

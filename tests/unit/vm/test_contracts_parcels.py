@@ -108,12 +108,25 @@ def test_the_last_cell_of_the_earth_is_there(chain: Chain) -> None:
     draw(chain, "p1", EARTH_CELLS - 1000, 1000)
 
 
-@pytest.mark.parametrize("ranges", [[16, 15], [8, 16], [1, 16]])
-def test_a_parcel_of_larger_squares_has_no_part_of_one(chain: Chain, ranges: list[int]) -> None:
+@pytest.mark.parametrize("last", [[1040, 15], [1032, 16], [1025, 16]])
+def test_a_parcel_of_larger_squares_has_no_part_of_one(chain: Chain, last: list[int]) -> None:
     chain.ok("owner", P, "draft", "p1", *DRAFT)
-    area = area_of(sum(ranges[1::2]))
-    chain.refused("bad-cells", "owner", L, "add_parcel", "p1", HASH, 2, area, 1, ranges)
-    chain.ok("owner", L, "add_parcel", "p1", HASH, 2, area_of(16), 1, [16, 16])
+    parcel = ("owner", L, "add_parcel", "p1", HASH, 2, area_of(1024 + last[1]), 2)
+    chain.refused("bad-cells", *parcel, [0, 1024, *last])
+    chain.ok(*parcel, [0, 1024, 1040, 16])
+
+
+def test_squares_too_large_for_a_parcel_do_not_hide_what_it_stands_on(chain: Chain) -> None:
+    """Three squares of land with one claimed passed as a boundary that cuts squares."""
+    square = 1 << 20
+    chain.ok("owner", P, "draft", "p1", *DRAFT)
+    hidden = ("owner", L, "add_parcel", "p1", HASH, 10, area_of(3 * square), 1, [0, square])
+    chain.refused("bad-level", *hidden)
+    parcel = ("owner", L, "add_parcel", "p1", HASH, 2)
+    chain.refused("bad-level", *parcel, area_of(1024) - 100, 1, [0, 1024])
+    least = (area_of(1024), 1)
+    chain.refused("area-mismatch", *parcel, *least, [0, 1024 - 288])
+    chain.ok(*parcel, *least, [0, 1024 - 256])
 
 
 def test_one_piece_holds_256_ranges(chain: Chain) -> None:

@@ -410,6 +410,12 @@ def check_creditable(project: str, period_from: int, period_to: int) -> None:
 
 
 @view
+def may_import(project: str, registry: str) -> bool:
+    """Whether units of that registry may bear the project's id: not those of one of this chain."""
+    return project not in projects or projects[project].origin == registry
+
+
+@view
 def get_notice_seconds() -> int:
     return notice_seconds.get()
 

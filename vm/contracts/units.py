@@ -384,6 +384,8 @@ def issue_imported(
     require(issuer != owner, "issuer-is-owner")
     require_not_verifier(require_owner(owner), owner, project)
     require((registry, import_key) not in imported, "already-imported")
+    # Else its batches pass for units of a project that is credited here.
+    require(call("projects", "may_import", project, registry), "project-mismatch")
     imported[registry, import_key] = True
     description = Batch(
         project, vintage, issuer, "", owner, evidence_hash, registry, source, ctx.time

@@ -205,6 +205,19 @@ def test_a_gap_before_a_report_hides_no_leap(chain: Chain, gap: int, flagged: bo
     assert ("year-on-year" in chain.view(R, "get_flags", "r2")) is flagged
 
 
+def test_imports_do_not_pass_for_units_of_a_project_of_this_chain(chain: Chain) -> None:
+    def make(project: str, key: str) -> tuple[Any, ...]:
+        batch = f"b-{key}"
+        given = (batch, project, 2020, "alice", 0, 5, 5, 0, HASH, "line", key)
+        return ("registry", "units", "issue_imported", "ACR", *given)
+
+    chain.refused("project-mismatch", *make(PROJECT, "1"))
+    chain.ok(*make("ACR7", "1"))
+    terms = ("alice", "US-CA", "acr", ["energy"], BEGAN, BEGAN + DAY, HASH, HASH)
+    chain.ok("registry", "projects", "record_imported", "a7", "ACR", "7", *terms)
+    chain.ok(*make("a7", "2"))
+
+
 # --- debts
 
 

@@ -72,7 +72,11 @@ def issue(chain: Chain, rng: random.Random, model: Model, project: str) -> None:
     name = f"b.{chain.nonce}"
     attested = (name, project, 2024, "forest", gross, OWNERS[project], HASH)
     chain.ok("verifier", U, "attest", *attested)
-    chain.ok("registry", U, "issue", name, name, 0, gross, gross, share)
+    issued = (name, name, 0, gross, gross, share)
+    if model.has_open(project):
+        chain.refused("reversal-open", "registry", U, "issue", *issued)
+        return
+    chain.ok("registry", U, "issue", *issued)
     wrong = (name, gross - share - 1, gross, gross)
     if gross > share:
         chain.refused("wrong-share", "registry", B, "contribute", *wrong)

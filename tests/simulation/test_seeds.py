@@ -63,6 +63,11 @@ def test_seed_9938_an_equivocator_after_a_mutator_finds_a_phase_that_there_is_no
     check(run_one(9938, Order(EVERY)))
 
 
+def test_seed_12318_no_body_is_asked_for_where_nobody_runs() -> None:
+    # Asking the dead validator for a body cost a live leader its turns: no link leads there.
+    check(run_one(12318, Order(EVERY)))
+
+
 def test_seeds_of_the_first_profiles_keep_their_plans() -> None:
     # Named seeds would lose their meaning if a new profile drew from the dice of an old one.
     plans = [make_plan(seed, 4, name) for name in PROFILES[:10] for seed in range(1, 40)]

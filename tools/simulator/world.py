@@ -175,7 +175,8 @@ class World:
         count = self.plan.validators
         if self.plan.ring:
             return tuple(dict.fromkeys(((number - 1) % count, (number + 1) % count)))
-        return tuple(other for other in range(count) if other != number)
+        # Nobody has a link to a validator that never runs.
+        return tuple(n for n in range(count) if n != number and n not in self.plan.dead)
 
     def get_links(self, number: int) -> tuple[int, ...]:
         """Return the nodes with a link to this one, in order."""

@@ -9,9 +9,11 @@ import ast
 
 from bench.vm_cases import load_source
 from vm.compiler import check_source
-from vm.declarations import Function
-from vm.inclusion import DIGESTS, include_module
+from vm.inclusion import DIGESTS, load_module
 from vm.lexer import SOURCE_BYTES_MAX
+
+Words = dict[str, ast.FunctionDef | ast.ClassDef]
+"""What a contract imports of a module, by name."""
 
 
 def list_sources() -> list[tuple[str, str]]:
@@ -58,42 +60,46 @@ def list_importing() -> list[tuple[str, str]]:
     The modules are those that there are. Beside each whole module and all of them together
     stands one word of each, as a module is read whole for any of its words.
     """
-    whole = {module: list_functions(module) for module in sorted(DIGESTS)}
+    whole = {module: list_words(module) for module in sorted(DIGESTS)}
     sources = [
-        (f"deploy imports of {module}", make_importing({module: functions}))
-        for module, functions in whole.items()
+        (f"deploy imports of {module}", make_importing({module: words}))
+        for module, words in whole.items()
     ]
-    together, least = dict[str, list[Function]](), dict[str, list[Function]]()
+    together, least = dict[str, Words](), dict[str, Words]()
     taken, named = set[str](), set[str]()  # two modules may have a word in common
-    for module, functions in whole.items():
-        together[module] = [item for item in functions if item.name not in taken]
-        taken |= {item.name for item in functions}
-        free = [item for item in functions if item.name not in named]
-        least[module] = [min(free, key=lambda item: len(ast.dump(item.node)))]
-        named |= {item.name for item in least[module]}
+    for module, words in whole.items():
+        together[module] = {name: node for name, node in words.items() if name not in taken}
+        taken |= set(words)
+        free = {name: node for name, node in words.items() if name not in named}
+        shortest = min(free, key=lambda name: len(ast.dump(free[name])))
+        least[module] = {shortest: free[shortest]}
+        named.add(shortest)
     sources.append(("deploy imports of all modules", make_importing(together)))
     sources.append(("deploy imports of a word of each module", make_importing(least)))
     return sources
 
 
-def list_functions(module: str) -> list[Function]:
-    """Return the functions of a library module."""
-    inclusion = include_module(module, [])
-    return [] if inclusion is None else list(inclusion.declared.functions.values())
+def list_words(module: str) -> Words:
+    """Return the functions of a library module; its records, if it has nothing else."""
+    nodes = load_module(module).tree.body
+    functions = {node.name: node for node in nodes if isinstance(node, ast.FunctionDef)}
+    records = {node.name: node for node in nodes if isinstance(node, ast.ClassDef)}
+    return dict(functions or records)
 
 
-def make_importing(modules: dict[str, list[Function]]) -> str:
-    """Return a contract that imports these functions and calls each once."""
+def make_importing(modules: dict[str, Words]) -> str:
+    """Return a contract that imports these words and calls each function once."""
     heads = [
-        f"from {module} import (\n" + "".join(f"    {item.name},\n" for item in functions) + ")\n"
-        for module, functions in modules.items()
+        f"from {module} import (\n" + "".join(f"    {name},\n" for name in words) + ")\n"
+        for module, words in modules.items()
     ]
     calls = [
-        f"    {item.name}({', '.join('a' * len(item.parameters))})\n"
-        for functions in modules.values()
-        for item in functions
+        f"    {name}({', '.join('a' * len(node.args.args))})\n"
+        for words in modules.values()
+        for name, node in words.items()
+        if isinstance(node, ast.FunctionDef)
     ]
-    return "".join(heads) + "def f(a: int) -> None:\n" + "".join(calls)
+    return "".join(heads) + "def f(a: int) -> None:\n" + ("".join(calls) or "    pass\n")
 
 
 def fill(head: str, line: str) -> str:

@@ -34,6 +34,7 @@ from vm.resolve import check_functions
 
 DIGESTS: Final = {
     "lib.access.v1": "79e5382bca8b164cb4ee2f55d52906ae06da16b4987cc2a79a6a6f69508c9ade",
+    "lib.arguments.v1": "c1d378755dd34ddc29fd9e4e5539e0ef3946a588592917b21de37156a67c5e1b",
     "lib.cbam.v1": "39e753bebe0e6858726273c3a967e7bfcace36de029a3c2e2e7ceb468f629472",
     "lib.combustion.v1": "55c23e24e9360be8a9773c02ca91d86a2d6a2c01a404ea5a221f6a44baac91e5",
     "lib.crediting.v1": "6320baa157666d2efb7432d9982b388418b82d69ac243951b448223cb0d302c1",
@@ -45,7 +46,8 @@ DIGESTS: Final = {
     "lib.intervals.v1": "980b171aa90449cf06cbe64df1351df2434c4e90418d2e89d2915180e800706c",
     "lib.measurement.v1": "790f39ee8311c34a171f5dbab230bc3fc3b7a9f6878c84954da9eb3d38d0d194",
     "lib.pausing.v1": "9337f905de53d10fca8caf37c130506104222883461f21d7c7708860603eb4cb",
-    "lib.quantities.v1": "64d6f57960f141cb6ef9f003bb765ffda5f754b0e967c960a8250324572e0034",
+    "lib.quantities.v1": "59b21734f7b0dd8664803dbe4dbd4c4955d557557ae4f753a64a1b4873965657",
+    "lib.records.v1": "edfae0e497ee06b0df8314ea83a9cba5fc3323f7baf66c08d162617ea8f603d8",
     "lib.sinks.v1": "31e8cc03c7936f48ed5c62bb8319e31ffbdb5554d56234b07e9fc7f06ad30e7f",
     "lib.tables.v1": "219c7db972712f5fab7006a101ee97c73bfae80b31f5c4649604b735cae29290",
     "lib.uncertainty.v1": "74e24ba98e75134f98e114f93b370323f4c14c3e13f876d5046d8e9f576a11bb",

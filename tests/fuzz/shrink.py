@@ -36,6 +36,9 @@ class _Shrinker:
             self._drop_steps()
             for index in range(len(self.case.contracts)):
                 self._try_each(index, _fewer)
+                self._try_each(index, _fewer_fields)
+                self._try_each(index, _fewer_results)
+                self._drop_init_parameters(index)
                 self._drop_lines(index)
                 self._try_each(index, _simpler)
         return self.case
@@ -58,6 +61,19 @@ class _Shrinker:
         name, _, arguments = contracts[index]
         contracts[index] = (name, source, arguments)
         return replace(self.case, contracts=tuple(contracts))
+
+    def _drop_init_parameters(self, index: int) -> None:
+        """Without one parameter of what runs at deployment, and without its argument."""
+        for position in reversed(range(len(self.case.contracts[index][2]))):
+            name, source, arguments = self.case.contracts[index]
+            tree = _parse(source)
+            for node in () if tree is None else ast.walk(tree):
+                if isinstance(node, ast.FunctionDef) and _has_decorator(node, "init"):
+                    del node.args.args[position : position + 1]
+            contracts = list(self.case.contracts)
+            rest = arguments[:position] + arguments[position + 1 :]
+            contracts[index] = (name, _write(tree), rest)
+            self.take(replace(self.case, contracts=tuple(contracts)))
 
     def _drop_lines(self, index: int) -> None:
         size = len(self.case.contracts[index][1].split("\n")) // 2
@@ -121,6 +137,52 @@ def _fewer(source: str) -> Iterator[str]:
 
 def _bodies(node: ast.AST) -> list[str]:
     return [name for name in ("body", "orelse") if isinstance(getattr(node, name, None), list)]
+
+
+def _fewer_fields(source: str) -> Iterator[str]:
+    """Texts in which one record lacks a field, wherever it is made with that field."""
+    classes = [node for node in ast.walk(_parse(source) or ast.Module()) if _is_record(node)]
+    for name, count in [(node.name, len(node.body)) for node in classes if len(node.body) > 1]:
+        for position in range(count):
+            tree = _parse(source)
+            for node in ast.walk(tree or ast.Module()):
+                if _is_record(node) and node.name == name:
+                    field = node.body.pop(position)
+                elif _calls(node, name):
+                    del node.args[position : position + 1]
+                    node.keywords = [item for item in node.keywords if item.arg != field.target.id]
+            yield _write(tree)
+
+
+def _fewer_results(source: str) -> Iterator[str]:
+    """Texts in which one function returns nothing."""
+    for number in range(sum(map(_has_result, ast.walk(_parse(source) or ast.Module())))):
+        tree = _parse(source)
+        function = [node for node in ast.walk(tree or ast.Module()) if _has_result(node)][number]
+        function.returns = ast.Constant(None)
+        for node in ast.walk(function):
+            if isinstance(node, ast.Return):
+                node.value = None
+        yield _write(tree)
+
+
+def _has_result(node: ast.AST) -> bool:
+    if not isinstance(node, ast.FunctionDef):
+        return False
+    return not (isinstance(node.returns, ast.Constant) and node.returns.value is None)
+
+
+def _is_record(node: ast.AST) -> bool:
+    return isinstance(node, ast.ClassDef) and _has_decorator(node, "record")
+
+
+def _calls(node: ast.AST, name: str) -> bool:
+    called = getattr(node, "func", None) if isinstance(node, ast.Call) else None
+    return isinstance(called, ast.Name) and called.id == name
+
+
+def _has_decorator(node: ast.FunctionDef | ast.ClassDef, name: str) -> bool:
+    return any(isinstance(item, ast.Name) and item.id == name for item in node.decorator_list)
 
 
 def _simpler(source: str) -> Iterator[str]:

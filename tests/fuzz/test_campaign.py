@@ -192,6 +192,4 @@ def test_a_failing_case_becomes_small():
     case = next(case for case in map(make_case, range(200)) if fails(case))
     small = shrink(case, fails)
     lines = "\n".join(source for _, source, _ in small.contracts).strip().split("\n")
-    # Two lines of imports, the two records that a stored Nest needs (seven lines), a variable,
-    # and the function that writes it.
-    assert fails(small) and len(small.contracts) == 1 and len(lines) <= 16
+    assert fails(small) and len(small.contracts) == 1 and len(lines) <= 12

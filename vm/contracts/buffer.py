@@ -8,6 +8,8 @@ Never does a unit leave the pool for an intentional reversal.
 """
 from vm import Address, Map, Var, call, ctx, emit, event, export, init, mul_div_up, record
 from vm import replace, require, revert, view
+from lib.arguments.v1 import check_id, check_limit
+from lib.records.v1 import Piece, Project
 
 SHARE_WHOLE = 10000
 PIECES_MAX = 16
@@ -52,39 +54,6 @@ class Reversal:
     statement_hash: bytes
     reported_at: int
     settled_at: int
-
-
-@record
-class Project:
-    """As in the contract projects."""
-
-    owner: str
-    status: str
-    crediting_from: int
-    crediting_to: int
-    region: str
-    methodology: str
-    buffer_share: int
-    scope: str
-    claims: list[str]
-    origin: str
-    source: str
-    validator: str
-    registrar: str
-    document_hash: bytes
-    evidence_hash: bytes
-    created_at: int
-    status_since: int
-    notice_until: int
-    registered_at: int
-    ended_at: int
-
-
-@record
-class Piece:
-    batch: str
-    start: int
-    end: int
 
 
 @event
@@ -398,15 +367,6 @@ def require_verifier(organisation: str, project: Project) -> None:
 
 def require_accredited(organisation: str, scope: str) -> None:
     require(call("identity", "is_accredited", organisation, scope, ctx.time), "not-accredited")
-
-
-def check_id(text: str) -> None:
-    require(len(text) >= 1 and len(text) <= 64 and len(text.encode()) == len(text), "bad-id")
-    require(text.replace("-", "a").replace("_", "a").replace(".", "a").isalnum(), "bad-id")
-
-
-def check_limit(limit: int) -> None:
-    require(1 <= limit and limit <= 100, "bad-limit")
 
 
 # --- views ------------------------------------------------------------------------------------

@@ -8,8 +8,9 @@ Never does anything here create money for anyone but an accredited bank, or leav
 below zero.
 """
 from vm import Address, Map, Var, call, ctx, emit, event, export, init, record, require, view
+from lib.arguments.v1 import check_limit
+from lib.records.v1 import Payment
 
-PAGE_MAX = 100
 PAYMENTS_MAX = 200
 # 10^20 of the currency: far above anything real, and no sum can overflow.
 AMOUNT_MAX = 1000000000000000000000000
@@ -41,22 +42,6 @@ class Entry:
     reference: str
     time: int
     height: int
-
-
-@record
-class Payment:
-    """The giver pays amount to the taker and fee to the settlement's collector.
-
-    Out of the giver's hold of that reference; out of what is free when it is empty. `closes`
-    frees what is left in the hold afterwards.
-    """
-
-    giver: str
-    hold: str
-    taker: str
-    amount: int
-    fee: int
-    closes: bool
 
 
 @record
@@ -326,10 +311,6 @@ def check_amount(amount: int) -> None:
 
 def check_reference(reference: str) -> None:
     require(len(reference) <= 128, "bad-text")
-
-
-def check_limit(limit: int) -> None:
-    require(1 <= limit and limit <= PAGE_MAX, "bad-limit")
 
 
 # --- views ------------------------------------------------------------------------------------

@@ -9,11 +9,12 @@ Never does anything here change a reading or judge what it is used for: mrv does
 """
 from vm import Address, Map, call, ctx, emit, event, export, record, replace, require, sha256
 from vm import verify_ed25519, view
+from lib.arguments.v1 import check_id, check_length, check_limit
+from lib.records.v1 import Activity, Installation, Reading
 
 DEVICES_MAX = 200
 BATCHES_MAX = 100
 READINGS_MAX = 100000
-PAGE_MAX = 100
 SECONDS_PER_HOUR = 3600
 # Of the readings of a batch: a device that guesses more than a quarter of the time is broken.
 ESTIMATED_PERCENT_MAX = 25
@@ -22,15 +23,6 @@ AMOUNT_MAX = 1000000000000000000000000000000
 TIME_MAX = 9007199254740991
 SCALE_MAX = 18
 CALIBRATION_SCOPE = "calibration"
-
-
-@record
-class Installation:
-    owner: str
-    submitter: str
-    region: str
-    place_hash: bytes
-    registered_at: int
 
 
 @record
@@ -96,37 +88,6 @@ class Head:
     last: int
     time_to: int
     hash: bytes
-
-
-@record
-class Reading:
-    """A run of whole batches. ``seconds`` is the time that they cover."""
-
-    installation: str
-    unit: str
-    count: int
-    total: int
-    estimated_count: int
-    estimated_total: int
-    time_from: int
-    time_to: int
-    seconds: int
-
-
-@record
-class Activity:
-    """A figure that no device measures: an invoice, a plot, a laboratory's result."""
-
-    subject: str
-    name: str
-    value: int
-    scale: int
-    unit: str
-    period_from: int
-    period_to: int
-    evidence_hash: bytes
-    submitter: str
-    submitted_at: int
 
 
 @event
@@ -445,15 +406,6 @@ def check_calibration(calibrated_from: int, calibration_due: int) -> None:
     require(calibration_due <= TIME_MAX, "bad-validity")
 
 
-def check_length(text: str, low: int, high: int) -> None:
-    require(len(text) >= low and len(text) <= high, "bad-text")
-
-
-def check_id(text: str) -> None:
-    require(len(text) >= 1 and len(text) <= 64 and len(text.encode()) == len(text), "bad-id")
-    require(text.replace("-", "a").replace("_", "a").replace(".", "a").isalnum(), "bad-id")
-
-
 # --- views ------------------------------------------------------------------------------------
 
 
@@ -494,7 +446,7 @@ def get_header(device: str, last: int) -> Header:
 @view
 def list_lasts(device: str, after: int, limit: int) -> list[int]:
     """The last sequences of the device's batches above ``after``, ascending."""
-    require(1 <= limit and limit <= PAGE_MAX, "bad-limit")
+    check_limit(limit)
     return [key[1] for key, batch in batches.scan((device,), (device, after), limit)]
 
 

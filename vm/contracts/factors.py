@@ -8,10 +8,11 @@ regulator has compared them with the publication, and whatever uses one says so.
 Never does anything here compute with a figure: methodology does.
 """
 from vm import Address, Map, Var, call, ctx, emit, event, export, init, record, replace, require, view
+from lib.arguments.v1 import check_id, check_length, check_limit
+from lib.records.v1 import Factor
 
 ENTRIES_MAX = 100
 VERSIONS_MAX = 64
-PAGE_MAX = 100
 SCALE_MIN = 9
 SCALE_MAX = 18
 VALUE_MAX = 1000000000000000000000000000000000000
@@ -55,23 +56,6 @@ class Figure:
     unit: str
     gas: str
     page: str
-
-
-@record
-class Factor:
-    factor: str
-    version: int
-    value: int
-    scale: int
-    unit: str
-    gas: str
-    gwp_set: str
-    source: str
-    page: str
-    jurisdiction: str
-    valid_from: int
-    valid_to: int
-    status: str
 
 
 @event
@@ -253,19 +237,6 @@ def require_publisher() -> str:
 def get_found(table: str) -> FactorSet:
     require(table in sets, "no-set")
     return sets[table]
-
-
-def check_length(text: str, low: int, high: int) -> None:
-    require(len(text) >= low and len(text) <= high, "bad-text")
-
-
-def check_id(text: str) -> None:
-    require(len(text) >= 1 and len(text) <= 64 and len(text.encode()) == len(text), "bad-id")
-    require(text.replace("-", "a").replace("_", "a").replace(".", "a").isalnum(), "bad-id")
-
-
-def check_limit(limit: int) -> None:
-    require(1 <= limit and limit <= PAGE_MAX, "bad-limit")
 
 
 # --- views ------------------------------------------------------------------------------------

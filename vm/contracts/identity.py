@@ -7,6 +7,7 @@ whoever stole one key cannot swap the keys and empty the account in one night.
 Never does anything here judge a project or move a unit.
 """
 from vm import Address, Map, Var, call, ctx, emit, event, export, init, record, require, revert, view
+from lib.arguments.v1 import check_id, check_length
 
 KEYS_MAX = 16
 FROZEN = 9223372036854775807
@@ -399,17 +400,8 @@ def check_roles(roles: list[str]) -> None:
         seen[role] = True
 
 
-def check_length(text: str, low: int, high: int) -> None:
-    require(len(text) >= low and len(text) <= high, "bad-text")
-
-
 def check_scope(scope: str) -> None:
     require(len(scope) >= 1 and len(scope) <= 64, "bad-scope")
-
-
-def check_id(text: str) -> None:
-    require(len(text) >= 1 and len(text) <= 64 and len(text.encode()) == len(text), "bad-id")
-    require(text.replace("-", "a").replace("_", "a").replace(".", "a").isalnum(), "bad-id")
 
 
 # --- views ------------------------------------------------------------------------------------

@@ -12,6 +12,8 @@ Never does a fill move units without their money, or an order trade with its own
 from vm import (
     Map, Var, call, ctx, emit, event, export, mul_div_up, record, replace, require, revert, view
 )
+from lib.arguments.v1 import check_id, check_length, check_limit
+from lib.records.v1 import Payment
 
 BUY = "buy"
 SELL = "sell"
@@ -26,7 +28,6 @@ YEAR = 31622400
 # How many resting orders one order meets: what is left of it then is cancelled.
 MATCHES_MAX = 50
 ROWS = 8
-PAGE_MAX = 100
 SWEEP_MAX = 50
 
 
@@ -107,16 +108,6 @@ class Trade:
     start: int
     time: int
     height: int
-
-
-@record
-class Payment:
-    giver: str
-    hold: str
-    taker: str
-    amount: int
-    fee: int
-    closes: bool
 
 
 @record
@@ -250,7 +241,7 @@ def set_rates(book: str, maker_rate: int, taker_rate: int) -> None:
 
 @export
 def halt(book: str, reason: str) -> None:
-    check_text(reason, 1, 256)
+    check_length(reason, 1, 256)
     get_rules(book)
     require_regulator()
     ticker = tickers[book]
@@ -282,7 +273,7 @@ def buy(
     """The order's number. With a purpose what is bought is retired at once, for the buyer."""
     rules = require_open(book)
     check_order(rules.terms, price, quantity_kg, force, expires_at, fee_cap)
-    check_text(purpose, 0, 256)
+    check_length(purpose, 0, 256)
     buyer = call("identity", "get_mover", ctx.sender)
     if call("identity", "get_taker", buyer) == "verifier":
         # Of a class anything may come, and a verifier never holds what it verified.
@@ -599,19 +590,6 @@ def check_order(
         require(ctx.time < expires_at and expires_at <= ctx.time + YEAR, "bad-expiry")
     else:
         require(expires_at == 0, "bad-expiry")
-
-
-def check_text(text: str, low: int, high: int) -> None:
-    require(len(text) >= low and len(text) <= high, "bad-text")
-
-
-def check_id(text: str) -> None:
-    require(len(text) >= 1 and len(text) <= 64 and len(text.encode()) == len(text), "bad-id")
-    require(text.replace("-", "a").replace("_", "a").replace(".", "a").isalnum(), "bad-id")
-
-
-def check_limit(limit: int) -> None:
-    require(1 <= limit and limit <= PAGE_MAX, "bad-limit")
 
 
 # --- views ------------------------------------------------------------------------------------

@@ -8,12 +8,14 @@ Never does anything here keep a result: mrv does.
 """
 from vm import Address, Map, Var, call, ctx, emit, event, export, init, record, replace, require
 from vm import sha256, view
+from lib.arguments.v1 import check_id, check_length, check_limit
+from lib.quantities.v1 import Computation, Line, Quantity, Resolved
+from lib.records.v1 import Factor
 
 INPUTS_MAX = 256
 REQUIREMENTS_MAX = 64
 UNITS_MAX = 8
 VECTORS_MAX = 64
-PAGE_MAX = 100
 SCALE_MAX = 18
 TIME_MAX = 9007199254740991
 FACTOR = "factor:"
@@ -22,32 +24,6 @@ DRAFT = "draft"
 ACTIVE = "active"
 SUPERSEDED = "superseded"
 WITHDRAWN = "withdrawn"
-
-
-@record
-class Quantity:
-    name: str
-    value: int
-    scale: int
-    unit: str
-    reference: str
-
-
-@record
-class Line:
-    symbol: str
-    formula: str
-    inputs: list[str]
-    value: int
-    scale: int
-    unit: str
-
-
-@record
-class Computation:
-    grams: int
-    lines: list[Line]
-    flags: list[str]
 
 
 @record
@@ -116,31 +92,6 @@ class Vector:
     inputs: list[Quantity]
     grams: int
     lines: list[Expected]
-
-
-@record
-class Resolved:
-    """Inputs with every factor and parameter filled in, and what has to be said about them."""
-
-    inputs: list[Quantity]
-    flags: list[str]
-
-
-@record
-class Factor:
-    factor: str
-    version: int
-    value: int
-    scale: int
-    unit: str
-    gas: str
-    gwp_set: str
-    source: str
-    page: str
-    jurisdiction: str
-    valid_from: int
-    valid_to: int
-    status: str
 
 
 @event
@@ -441,19 +392,6 @@ def check_name(name: str) -> None:
 
 def check_hash(digest: bytes) -> None:
     require(len(digest) == 32, "bad-hash")
-
-
-def check_length(text: str, low: int, high: int) -> None:
-    require(len(text) >= low and len(text) <= high, "bad-text")
-
-
-def check_id(text: str) -> None:
-    require(len(text) >= 1 and len(text) <= 64 and len(text.encode()) == len(text), "bad-id")
-    require(text.replace("-", "a").replace("_", "a").replace(".", "a").isalnum(), "bad-id")
-
-
-def check_limit(limit: int) -> None:
-    require(1 <= limit and limit <= PAGE_MAX, "bad-limit")
 
 
 def get_found(methodology: str, version: int) -> Version:

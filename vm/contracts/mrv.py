@@ -9,7 +9,10 @@ Never does anybody here state a result: the verifier may only be more cautious t
 """
 from vm import Address, Map, Var, call, ctx, emit, event, export, init, mul_div_up, record, replace
 from vm import require, revert, sha256, view
+from lib.arguments.v1 import check_id, check_limit
 from lib.dates.v1 import date_of
+from lib.quantities.v1 import Computation, Line, Quantity, Resolved
+from lib.records.v1 import Activity, Installation, Reading
 
 # Its batch is `mrv.REPORT`.
 ID_MAX = 60
@@ -38,74 +41,6 @@ ISSUED = "issued"
 REJECTED = "rejected"
 INVALIDATED = "invalidated"
 OPEN = "draft submitted auto-checked under-verification changes-requested verified public-notice"
-
-
-@record
-class Quantity:
-    name: str
-    value: int
-    scale: int
-    unit: str
-    reference: str
-
-
-@record
-class Line:
-    symbol: str
-    formula: str
-    inputs: list[str]
-    value: int
-    scale: int
-    unit: str
-
-
-@record
-class Computation:
-    grams: int
-    lines: list[Line]
-    flags: list[str]
-
-
-@record
-class Resolved:
-    inputs: list[Quantity]
-    flags: list[str]
-
-
-@record
-class Reading:
-    installation: str
-    unit: str
-    count: int
-    total: int
-    estimated_count: int
-    estimated_total: int
-    time_from: int
-    time_to: int
-    seconds: int
-
-
-@record
-class Installation:
-    owner: str
-    submitter: str
-    region: str
-    place_hash: bytes
-    registered_at: int
-
-
-@record
-class Activity:
-    subject: str
-    name: str
-    value: int
-    scale: int
-    unit: str
-    period_from: int
-    period_to: int
-    evidence_hash: bytes
-    submitter: str
-    submitted_at: int
 
 
 @record
@@ -835,11 +770,6 @@ def check_reason(text: str) -> None:
     require(1 <= len(text) and len(text) <= 256, "bad-text")
 
 
-def check_id(text: str) -> None:
-    require(len(text) >= 1 and len(text) <= 64 and len(text.encode()) == len(text), "bad-id")
-    require(text.replace("-", "a").replace("_", "a").replace(".", "a").isalnum(), "bad-id")
-
-
 # --- views ------------------------------------------------------------------------------------
 
 
@@ -901,5 +831,5 @@ def get_notice_seconds() -> int:
 
 @view
 def list_reports(after: str, limit: int) -> list[str]:
-    require(1 <= limit and limit <= PAGE_MAX, "bad-limit")
+    check_limit(limit)
     return [name for name, found in reports.scan(None, after, limit)]

@@ -10,7 +10,9 @@ Never does anything here see a boundary: who recomputes the cells from the GeoJS
 published hash is its validator, and anyone (tools/parcels; docs/carbon.md).
 """
 from vm import Map, Var, call, ctx, emit, event, export, mul_div, record, replace, require, view
+from lib.arguments.v1 import check_id, check_length, check_limit
 from lib.integers.v1 import sqrt_up
+from lib.records.v1 import Project
 
 CELLS_OF_EARTH = 8796093022208
 # WGS 84: the area of the ellipsoid, as 2^43 cells share it out.
@@ -31,32 +33,6 @@ LAND_CLAIMS = ["biomass", "soil", "avoided-loss"]
 OBSERVED = ["plots", "remote-sensing"]
 COMMIT_SECONDS = 2592000
 AMOUNT_MAX = 1000000000000000000000000000000
-
-
-@record
-class Project:
-    """As in the contract projects."""
-
-    owner: str
-    status: str
-    crediting_from: int
-    crediting_to: int
-    region: str
-    methodology: str
-    buffer_share: int
-    scope: str
-    claims: list[str]
-    origin: str
-    source: str
-    validator: str
-    registrar: str
-    document_hash: bytes
-    evidence_hash: bytes
-    created_at: int
-    status_since: int
-    notice_until: int
-    registered_at: int
-    ended_at: int
 
 
 @record
@@ -563,19 +539,6 @@ def get_found(project: str, parcel: int) -> Parcel:
 
 def get_extent_of(project: str) -> Extent:
     return extents.get(project, Extent(0, 0, 0, 0, 0, 0))
-
-
-def check_length(text: str, low: int, high: int) -> None:
-    require(len(text) >= low and len(text) <= high, "bad-text")
-
-
-def check_id(text: str) -> None:
-    require(len(text) >= 1 and len(text) <= 64 and len(text.encode()) == len(text), "bad-id")
-    require(text.replace("-", "a").replace("_", "a").replace(".", "a").isalnum(), "bad-id")
-
-
-def check_limit(limit: int) -> None:
-    require(1 <= limit and limit <= 100, "bad-limit")
 
 
 # --- views ------------------------------------------------------------------------------------

@@ -5,7 +5,9 @@ completed, withdrawn, deregistered or transitioned. Owner, validator and registr
 organisations. The land of a project is in the contract `parcels`.
 Never does anything here issue a unit, and nothing brings an ended project back.
 """
-from vm import Address, Map, Var, call, ctx, emit, event, export, init, record, replace, require, view
+from vm import Address, Map, Var, call, ctx, emit, event, export, init, replace, require, view
+from lib.arguments.v1 import check_id, check_length, check_limit
+from lib.records.v1 import Project
 
 # What a project may claim of its land; claims on reversible stocks need parcels and a buffer.
 CLAIMS = ["biomass", "soil", "avoided-loss", "methane", "energy"]
@@ -14,32 +16,6 @@ ENDED = ["completed", "withdrawn", "deregistered", "transitioned"]
 SHARE_WHOLE = 10000
 YEARS_100 = 3155760000
 NOTICE_MAX = 31536000
-
-
-@record
-class Project:
-    """The first seven fields are what other contracts ask for; times are seconds UTC."""
-
-    owner: str
-    status: str
-    crediting_from: int
-    crediting_to: int
-    region: str
-    methodology: str
-    buffer_share: int
-    scope: str
-    claims: list[str]
-    origin: str
-    source: str
-    validator: str
-    registrar: str
-    document_hash: bytes
-    evidence_hash: bytes
-    created_at: int
-    status_since: int
-    notice_until: int
-    registered_at: int
-    ended_at: int
 
 
 @event
@@ -380,15 +356,6 @@ def is_reversible(claims: list[str]) -> bool:
     return any([claim in REVERSIBLE for claim in claims])
 
 
-def check_length(text: str, low: int, high: int) -> None:
-    require(len(text) >= low and len(text) <= high, "bad-text")
-
-
-def check_id(text: str) -> None:
-    require(len(text) >= 1 and len(text) <= 64 and len(text.encode()) == len(text), "bad-id")
-    require(text.replace("-", "a").replace("_", "a").replace(".", "a").isalnum(), "bad-id")
-
-
 # --- views ------------------------------------------------------------------------------------
 
 
@@ -436,7 +403,3 @@ def projects_of(owner: str, after: str, limit: int) -> list[str]:
 def get_imported(registry: str, source: str) -> str:
     """The id here of another registry's project, '' when it was not recorded."""
     return imported.get((registry, source), "")
-
-
-def check_limit(limit: int) -> None:
-    require(1 <= limit and limit <= 100, "bad-limit")

@@ -6,16 +6,10 @@ ranges of one registry and prefix never meet, compared as intervals and not as t
 Never does a method here take a certificate back.
 """
 from vm import Address, Map, Var, call, ctx, emit, event, export, init, record, require, view
+from lib.records.v1 import Piece
 
 PIECES_MAX = 16
 KG_PER_TONNE = 1000
-
-
-@record
-class Piece:
-    batch: str
-    start: int
-    end: int
 
 
 @record

@@ -8,6 +8,7 @@ keeps their serials from ever being issued or moved again.
 Never does a method here set a retired or cancelled serial back.
 """
 from vm import Address, Map, Var, call, ctx, emit, event, export, init, record, require, revert, view
+from lib.arguments.v1 import check_id, check_length, check_limit
 
 BUFFER = "buffer"
 REPORT_PREFIX = "mrv."
@@ -763,15 +764,6 @@ def check_vintage(vintage: int) -> None:
     require(1900 <= vintage and vintage <= 2200, "bad-vintage")
 
 
-def check_length(text: str, low: int, high: int) -> None:
-    require(len(text) >= low and len(text) <= high, "bad-text")
-
-
-def check_id(text: str) -> None:
-    require(len(text) >= 1 and len(text) <= 64 and len(text.encode()) == len(text), "bad-id")
-    require(text.replace("-", "a").replace("_", "a").replace(".", "a").isalnum(), "bad-id")
-
-
 def check_new_id(text: str) -> None:
     """Nobody takes the name of a batch that a report is going to have."""
     check_id(text)
@@ -781,10 +773,6 @@ def check_new_id(text: str) -> None:
 def get_found(batch: str) -> Batch:
     require(batch in batches, "no-batch")
     return batches[batch]
-
-
-def check_limit(limit: int) -> None:
-    require(1 <= limit and limit <= PAGE_MAX, "bad-limit")
 
 
 # --- views ------------------------------------------------------------------------------------

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from primitives.block import Receipt
-from primitives.hashing import Tag, compute_hash
 from primitives.transaction import Call
 from tests.unit.vm.carbon_chain import Chain, address_of, make_genesis
 from vm.genesis_builder import Administration
+from vm.inclusion import compute_code_hash
 
 G = "governance"
 GAS = 40_000_000
@@ -79,7 +79,7 @@ def publish(chain: Chain, source: str) -> bytes:
     receipt = native(chain, "publish", source)
     assert receipt.status == "ok", receipt
     (code_hash,) = receipt.values
-    assert code_hash == compute_hash(Tag.CONTRACT_CODE, source.encode())
+    assert code_hash == compute_code_hash(source)
     assert isinstance(code_hash, bytes)
     return code_hash
 

@@ -6,39 +6,17 @@ import hashlib
 from typing import Any
 
 from primitives.block import Receipt
-from primitives.hashing import Tag, compute_hash
 from primitives.transaction import Call
 from tests.unit.vm.carbon_chain import HASH, Chain
+from vm.inclusion import compute_code_hash
 
 M = "methodology"
 YEAR = 365 * 24 * 3600
 GAS = 40_000_000
 
 METHOD = '''"""Fuel burnt: FQ x EF, in grams."""
-from vm import record, require, view
-
-@record
-class Quantity:
-    name: str
-    value: int
-    scale: int
-    unit: str
-    reference: str
-
-@record
-class Line:
-    symbol: str
-    formula: str
-    inputs: list[str]
-    value: int
-    scale: int
-    unit: str
-
-@record
-class Computation:
-    grams: int
-    lines: list[Line]
-    flags: list[str]
+from vm import require, view
+from lib.quantities.v1 import Computation, Line, Quantity
 
 @view
 def compute(inputs: list[Quantity]) -> Computation:
@@ -63,10 +41,6 @@ def native(chain: Chain, method: str, *arguments: Any) -> Receipt:
     receipt = chain.run(chain.make("regulator", Call("system", method, arguments), gas=GAS))[0][0]
     assert receipt.status == "ok", receipt
     return receipt
-
-
-def hash_code(source: str) -> bytes:
-    return compute_hash(Tag.CONTRACT_CODE, source.encode())
 
 
 def quantity(name: str, value: int = 0, reference: str = "activity:a1", **more: Any) -> list[Any]:
@@ -102,8 +76,9 @@ def hash_vector(vector: list[Any]) -> bytes:
 def draft(**changes: Any) -> list[Any]:
     values: dict[str, Any] = {
         "title": "Fuel burnt", "source": "IR (EU) 2025/2547", "code": "method_fuel",
-        "code_hash": hash_code(METHOD), "kind": "emission", "gwp_set": "", "ratio_num": 3664,
-        "ratio_den": 1000, "rounding": "half-even", "valid_from": 0, "valid_to": 10 * YEAR,
+        "code_hash": compute_code_hash(METHOD), "kind": "emission", "gwp_set": "",
+        "ratio_num": 3664, "ratio_den": 1000, "rounding": "half-even",
+        "valid_from": 0, "valid_to": 10 * YEAR,
         "requirements": [["FQ", ["t"], 1, 2], ["EF", ["t CO2/t"], 1, 1], ["N", ["t"], 0, 9]],
         "parameters": [quantity("P", 7, "parameter:P")], "vectors": [hash_vector(VECTOR)],
         "supersedes": 0,

@@ -19,8 +19,9 @@ from tests.unit.vm.carbon_chain import (
 )
 from tests.unit.vm.carbon_chain import START_SECONDS as START
 from tests.unit.vm.meters import BEGAN, METER, batch_of, make_readings, set_up_plant, submit
-from tests.unit.vm.methodology_chain import decide, draft, hash_code, hash_vector, native
+from tests.unit.vm.methodology_chain import decide, draft, hash_vector, native
 from vm.genesis_builder import Administration, Member
+from vm.inclusion import compute_code_hash
 
 R = "mrv"
 NOTICE = 3600
@@ -31,30 +32,8 @@ PERIOD = (BEGAN, BEGAN + DAY)
 BUFFER_SHARE = project_chain.SHARE
 
 CODE = '''"""FACTOR x the energy measured, in grams: a method of tests alone."""
-from vm import record, view
-
-@record
-class Quantity:
-    name: str
-    value: int
-    scale: int
-    unit: str
-    reference: str
-
-@record
-class Line:
-    symbol: str
-    formula: str
-    inputs: list[str]
-    value: int
-    scale: int
-    unit: str
-
-@record
-class Computation:
-    grams: int
-    lines: list[Line]
-    flags: list[str]
+from vm import view
+from lib.quantities.v1 import Computation, Line, Quantity
 
 @view
 def compute(inputs: list[Quantity]) -> Computation:
@@ -109,7 +88,8 @@ def put_methodology(chain: Chain, name: str, code: str, kind: str) -> None:
     chain.ok(
         "regulator", "methodology", "publish", name, 1,
         draft(
-            title=name, code=contract, code_hash=hash_code(code), kind=kind, valid_to=1 << 40,
+            title=name, code=contract, code_hash=compute_code_hash(code), kind=kind,
+            valid_to=1 << 40,
             requirements=[["energy", ["Wh"], 1, 128], ["less", ["g"], 0, 9], ["lost", ["Wh"], 0, 1],
                           ["EF", ["t CO2/t"], 0, 9]],
             vectors=[hash_vector(vector)], parameters=[],

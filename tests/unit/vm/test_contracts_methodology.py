@@ -17,12 +17,12 @@ from tests.unit.vm.methodology_chain import (
     decide,
     draft,
     factor,
-    hash_code,
     hash_vector,
     make_chain,
     native,
     quantity,
 )
+from vm.inclusion import compute_code_hash
 
 INPUTS = [quantity("FQ", 10), factor("EF", "factor:coal.ef")]
 
@@ -165,7 +165,7 @@ def put_version(chain: Chain, version: int, **changes: Any) -> None:
 def test_a_version_is_published_tried_and_voted_into_force() -> None:
     chain = make_chain()
     vectors_hash = hashlib.sha256(hash_vector(VECTOR)).digest()
-    code_hash = hash_code(METHOD)
+    code_hash = compute_code_hash(METHOD)
     chain.ok("regulator", M, "publish", "fuel", 2, draft(supersedes=1))
     assert (chain.events[0].name, chain.events[0].values) == (
         "MethodologyPublished", ("fuel", 2, "method_fuel", code_hash, "regulator")
@@ -439,8 +439,8 @@ def publish(name: str) -> None:
 
 def test_every_contract_may_ask_which_code_another_has(chain: Chain) -> None:
     native(chain, "deploy", "asker", ASKER)
-    assert chain.view("asker", "ask", "method_fuel") == hash_code(METHOD)
-    assert chain.view("asker", "ask", "asker") == hash_code(ASKER)
+    assert chain.view("asker", "ask", "method_fuel") == compute_code_hash(METHOD)
+    assert chain.view("asker", "ask", "asker") == compute_code_hash(ASKER)
     for nobody in ("nobody", "system", "", "a b", "x" * 10_000):
         assert chain.view("asker", "ask", nobody) == b""
     chain.ok("alice", "asker", "keep", "method_fuel")

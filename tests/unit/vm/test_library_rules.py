@@ -24,6 +24,8 @@ CALCULATORS = {
     "lib.measurement.v1",
 }  # fmt: skip
 """Tested in test_calculators_*.py, each function and each refusal."""
+RECORDS = "lib.records.v1"
+"""Has no function; the shipped contracts' tests read each record on both sides."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -40,7 +42,8 @@ def round_exactly(value: Fraction, rounding: str) -> int:
 
 
 def test_every_module_is_tested_and_every_function_is_reached() -> None:
-    assert set(WORDS) | CALCULATORS == set(DIGESTS)
+    assert set(WORDS) | CALCULATORS | {RECORDS} == set(DIGESTS)
+    assert not load_module(RECORDS).words
     for module, names in WORDS.items():
         loaded, reached, pending = load_module(module), set(), names.split()
         while pending:
@@ -351,3 +354,28 @@ def test_a_pause_lasts_until_its_second(until: int, now: int, seconds: int) -> N
 def test_a_pause_without_end_is_a_number_that_json_can_hold() -> None:
     assert run("lib.pausing.v1", "pause_always") == 2**53 - 1
     assert run("lib.pausing.v1", "pause_for", 0, 5, 2**60) == 2**53 - 1
+
+
+# --- arguments --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["a", "Z9", "a.b_c-d", "-", "0" * 64])
+def test_ids_that_are_taken(text: str) -> None:
+    assert run("lib.arguments.v1", "check_id", text) is None
+
+
+@pytest.mark.parametrize("text", ["", "0" * 65, "a b", "a/b", "\u00e9", "\u0661", "a\n", "a\0"])
+def test_ids_that_are_refused(text: str) -> None:
+    assert run("lib.arguments.v1", "check_id", text) == reverted("bad-id")
+
+
+@given(st.text(max_size=8), st.integers(0, 8), st.integers(0, 8))
+def test_lengths_are_counted_in_characters(text: str, low: int, high: int) -> None:
+    expected = None if low <= len(text) <= high else reverted("bad-text")
+    assert run("lib.arguments.v1", "check_length", text, low, high) == expected
+
+
+@pytest.mark.parametrize(("limit", "taken"), [(0, False), (1, True), (100, True), (101, False)])
+def test_a_page_has_one_to_a_hundred_items(limit: int, taken: bool) -> None:
+    found = run("lib.arguments.v1", "check_limit", limit)
+    assert found == (None if taken else reverted("bad-limit"))

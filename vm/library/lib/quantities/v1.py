@@ -65,6 +65,14 @@ class Computation:
     flags: list[str]
 
 
+@record
+class Resolved:
+    """Inputs with every factor and parameter filled in, and what has to be said about them."""
+
+    inputs: list[Quantity]
+    flags: list[str]
+
+
 def round_ratio(a: int, b: int, c: int) -> int:
     """a * b / c (c above 0) to the nearest integer, from the middle to the even one."""
     low = mul_div(a, b, c)

@@ -63,11 +63,13 @@ _WORD: Final = re.compile(r"[A-Za-z0-9_]+|[^A-Za-z0-9_ ]", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """A checked module. ``words`` counts those of each function's text."""
+    """A checked module. ``words`` counts those of each function's text, ``record_words`` those
+    of all its records, which are made anew for every contract that imports any of it."""
 
     tree: ast.Module
     callees: dict[str, list[str]]
     words: dict[str, int]
+    record_words: int
 
 
 def count_words(text: str) -> int:
@@ -109,7 +111,12 @@ def parse_module(name: str, text: str) -> Module:
         item: count_words(ast.get_source_segment(text, function.node) or "")
         for item, function in contract.functions.items()
     }
-    return Module(tree, callees, words)
+    record_words = sum(
+        count_words(ast.get_source_segment(text, node) or "")
+        for node in tree.body
+        if isinstance(node, ast.ClassDef)
+    )
+    return Module(tree, callees, words, record_words)
 
 
 def _reach(roots: list[str], callees: dict[str, list[str]]) -> set[str]:
@@ -178,7 +185,7 @@ def find_imports(source: str) -> dict[str, int]:
         if name in DIGESTS:
             module = load_module(name)
             reached = _reach([item for item in module.words if item in used], module.callees)
-            found[name] = sum(module.words[item] for item in reached)
+            found[name] = module.record_words + sum(module.words[item] for item in reached)
     return found
 
 

@@ -43,19 +43,21 @@ def price_of_text(source: str, prices: Schedule) -> int:
 
 
 def count_imported(name: str, used: set[str]) -> int:
-    """The words of those functions of a module that ``used`` names, and of those they call."""
+    """The words of a module's records, of those functions that ``used`` names, and of those
+    they call."""
     path = LIBRARY / (name.replace(".", "/") + ".py")
     text = path.read_text()
-    functions = {
-        node.name: node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)
-    }
+    nodes = ast.parse(text).body
+    functions = {node.name: node for node in nodes if isinstance(node, ast.FunctionDef)}
     reached = {name for name in functions if name in used}
     size = -1
     while len(reached) != size:
         size = len(reached)
         named = [node for word in reached for node in ast.walk(functions[word])]
         reached |= {n.id for n in named if isinstance(n, ast.Name) and n.id in functions}
-    segments = [ast.get_source_segment(text, functions[word]) or "" for word in reached]
+    records = [node for node in nodes if isinstance(node, ast.ClassDef)]
+    counted = [*records, *(functions[word] for word in reached)]
+    segments = [ast.get_source_segment(text, node) or "" for node in counted]
     return sum(len(split_words(segment)) for segment in segments)
 
 

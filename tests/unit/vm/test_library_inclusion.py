@@ -139,6 +139,13 @@ def test_the_price_grows_by_the_functions_that_are_named_and_those_they_call() -
     assert find_imports(plain) == {}
 
 
+def test_a_module_that_is_imported_costs_its_records_too() -> None:
+    """Each contract makes all of them anew, whichever it names."""
+    rows = [["class", "Date", ":", "\n"], *[[name, ":", "int", "\n"] for name in ("year", "month")]]
+    words = [word for row in [*rows, ["day", ":", "int"]] for word in row]
+    assert find_imports("from lib.dates.v1 import Date\n") == {"lib.dates.v1": len(words)}
+
+
 def test_the_hash_of_code_holds_the_text_and_the_modules() -> None:
     names = ("lib.dates.v1", "lib.fixed.v1")
     parts = [b"\0" + name.encode() + b"\0" + bytes.fromhex(DIGESTS[name]) for name in names]

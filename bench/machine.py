@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]  # no stubs are installed
+import psutil  # type: ignore[import-untyped]  # its stubs are a package of their own
 
 from primitives.keys import PrivateKey, verify
 

@@ -12,6 +12,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from node.metrics import Metrics
@@ -190,7 +191,7 @@ class Fetch:
         while (number := self._find_next(state)) is not None:
             _, content = self._fetched.pop(number)
             try:
-                await self._on_thread(lambda: self._add(number, state, content))  # noqa: B023  # awaited at once
+                await self._on_thread(partial(self._add, number, state, content))
             except SnapshotError as error:
                 for peer in self._sources:
                     self._peers.accuse(peer, f"a manifest that its parts refute: {error}")

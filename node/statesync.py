@@ -18,6 +18,7 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -283,7 +284,7 @@ class StateSync:
         good: list[tuple[Address, Offer]] = []
         for peer, offer in choice.offers:
             try:
-                await self._call(lambda: self._verify_head(offer, trusted))  # noqa: B023  # awaited at once
+                await self._call(partial(self._verify_head, offer, trusted))
                 good.append((peer, offer))
             except ProofError as error:
                 self._peers.accuse(peer, str(error))
@@ -302,7 +303,7 @@ class StateSync:
         for end in ends[: wanted - self._known[-1].epoch]:
             last = self._known[-1]
             try:
-                known = await self._call(lambda: verify_epoch_end(last, end, self._setup.chain_id))  # noqa: B023  # awaited at once
+                known = await self._call(partial(verify_epoch_end, last, end, self._setup.chain_id))
             except ProofError as error:
                 self._peers.accuse(peer, str(error))
                 return False

@@ -278,7 +278,7 @@ class Struct(Generic[T]):
     """
 
     def __init__(self, factory: Callable[..., T], bytes_max: int, **fields: Field) -> None:
-        names = [field.name for field in dataclasses.fields(factory)]  # type: ignore[arg-type]
+        names = [field.name for field in dataclasses.fields(factory)]  # type: ignore[arg-type]  # always a dataclass
         if names != list(fields):
             raise CodecError("fields differ from the dataclass", names=names, given=list(fields))
         self._factory = factory

@@ -10,9 +10,9 @@ Source: vm/contracts/units.py, "Held", ``carve``.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from struct import error as LayoutError  # noqa: N812  # its own name says nothing
 from typing import Any, Final
 
 from primitives import limits
@@ -219,7 +219,7 @@ WITHOUT_LOTS: Final = frozenset({(UNITS, "Attested")})
 """Events of the two contracts that move no lot."""
 
 OTHER_FORM: Final = (
-    AttributeError, TypeError, ValueError, IndexError, OverflowError, LayoutError, CarbonodeError,
+    AttributeError, TypeError, ValueError, IndexError, OverflowError, struct.error, CarbonodeError,
 )  # fmt: skip
 """What an event raises that a later version of the contract announces in another form: it
 moves nothing here, and must not stop the indexer."""

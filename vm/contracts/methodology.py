@@ -9,7 +9,7 @@ Never does anything here keep a result: mrv does.
 from vm import Address, Map, Var, call, ctx, emit, event, export, init, record, replace, require
 from vm import sha256, view
 from lib.arguments.v1 import check_id, check_length, check_limit
-from lib.quantities.v1 import Computation, Line, Quantity, Resolved
+from lib.quantities.v1 import Computation, Line, Quantity, Resolved, put_length
 from lib.records.v1 import Factor
 
 INPUTS_MAX = 256
@@ -334,11 +334,6 @@ def dump_vector(vector: Vector) -> str:
     lines = len(vector.lines)
     text = f"vector 1 {vector.grams} {inputs} {lines}"
     return text + "".join([put_length(part) for part in parts])
-
-
-def put_length(text: str) -> str:
-    size = len(text)
-    return f" {size}:{text}"
 
 
 # --- checks -----------------------------------------------------------------------------------

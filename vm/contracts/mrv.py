@@ -8,10 +8,10 @@ again what was issued. Units of a report that turns out wrong are made good, nev
 Never does anybody here state a result: the verifier may only be more cautious than the computation.
 """
 from vm import Address, Map, Var, call, ctx, emit, event, export, init, mul_div_up, record, replace
-from vm import require, revert, sha256, view
+from vm import require, revert, view
 from lib.arguments.v1 import check_id, check_limit
 from lib.dates.v1 import date_of
-from lib.quantities.v1 import Computation, Line, Quantity, Resolved
+from lib.quantities.v1 import Computation, Line, Quantity, Resolved, hash_inputs, hash_lines
 from lib.records.v1 import Activity, Installation, Reading
 
 # Its batch is `mrv.REPORT`.
@@ -698,30 +698,6 @@ def get_all_inputs(report: str, found: Report) -> list[Quantity]:
     for page in range((found.input_count + PAGE_ITEMS - 1) // PAGE_ITEMS):
         inputs.extend(inputs_of[report, page])
     return inputs[: found.input_count]
-
-
-def hash_inputs(inputs: list[Quantity]) -> bytes:
-    """SHA-256 over every field with its length in front: no two lists have one text."""
-    text = "carbonode-inputs-v1"
-    for item in inputs:
-        fields = [item.name, f"{item.value}", f"{item.scale}", item.unit, item.reference]
-        text += "".join([put_length(part) for part in fields])
-    return sha256(text.encode())
-
-
-def hash_lines(lines: list[Line]) -> bytes:
-    text = "carbonode-lines-v1"
-    for line in lines:
-        count = len(line.inputs)
-        fields = [line.symbol, line.formula, f"{line.value}", f"{line.scale}", line.unit]
-        fields.extend([f"{count}"] + line.inputs)
-        text += "".join([put_length(part) for part in fields])
-    return sha256(text.encode())
-
-
-def put_length(text: str) -> str:
-    size = len(text)
-    return f" {size}:{text}"
 
 
 # --- who may ----------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ A quantity is value / 10**scale of its unit. Inside a method every number is *fi
 scale 12 of one unit for each kind of thing (tonnes, TJ, MWh, ha). Conversion is by exact
 rationals, multiplied first and divided once, half to even. Source: docs/carbon.md.
 """
-from vm import mul_div, mul_div_up, record, require, revert
+from vm import mul_div, mul_div_up, record, require, revert, sha256
 
 FIXED_SCALE = 12
 SCALE_MAX = 30
@@ -161,3 +161,29 @@ def make_line(symbol: str, formula: str, inputs: list[str], value: int, unit: st
 def to_grams(tonnes: int) -> int:
     """Tonnes at scale 12 as whole grams, half to even."""
     return round_ratio(tonnes, 1, GRAMS)
+
+
+def put_length(text: str) -> str:
+    """The text with its length in front, so that a row of them has one reading only."""
+    size = len(text)
+    return f" {size}:{text}"
+
+
+def hash_inputs(inputs: list[Quantity]) -> bytes:
+    """SHA-256 over every field with its length in front: no two lists have one text."""
+    text = "carbonode-inputs-v1"
+    for item in inputs:
+        fields = [item.name, f"{item.value}", f"{item.scale}", item.unit, item.reference]
+        text += "".join([put_length(part) for part in fields])
+    return sha256(text.encode())
+
+
+def hash_lines(lines: list[Line]) -> bytes:
+    """The same over a trace."""
+    text = "carbonode-lines-v1"
+    for line in lines:
+        count = len(line.inputs)
+        fields = [line.symbol, line.formula, f"{line.value}", f"{line.scale}", line.unit]
+        fields.extend([f"{count}"] + line.inputs)
+        text += "".join([put_length(part) for part in fields])
+    return sha256(text.encode())

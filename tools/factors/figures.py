@@ -155,6 +155,7 @@ def make_id(parts: Iterable[str]) -> str:
 
 
 def make_word(text: str) -> str:
+    """Return a text as a part of an id: signs that mean something spelled out, others as dashes."""
     for sign, word in _WORDS:
         text = text.replace(sign, f" {word}")
     return re.sub(r"[^A-Za-z0-9_]+", "-", text, flags=re.ASCII).strip("-")

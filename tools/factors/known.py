@@ -208,6 +208,7 @@ def _make_page(row: Row, cell: str) -> str:
 
 
 def read_land_use_file(path: Path) -> list[FactorSet]:
+    """Return the sets of a land-use file; raises what ``load_json`` and ``read_land_use`` raise."""
     sha256, document = load_json(path)
     return read_land_use(path.name, sha256, document)
 

@@ -55,6 +55,7 @@ class LoadResult:
 
     @property
     def is_whole(self) -> bool:
+        """Whether every set stands on the chain as the files have it."""
         return all(item.status in (LOADED, THERE) for item in self.sets)
 
 

@@ -82,10 +82,12 @@ class Batch:
 
     @property
     def position(self) -> Position:
+        """Where the next batch of the device goes on."""
         return Position(self.header.last, self.header.time_to, self.header.hash)
 
     @property
     def leaves(self) -> list[bytes]:
+        """The leaves under the header's root, in the order of the readings."""
         return [signed.leaf for signed in self.readings]
 
 

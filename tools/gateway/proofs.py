@@ -31,6 +31,7 @@ class Inclusion:
     path: tuple[bytes, ...]
 
     def to_json(self) -> dict[str, Any]:
+        """Return the proof as a JSON document; bytes are 0x hex."""
         return {
             "device": self.device,
             "last": self.last,

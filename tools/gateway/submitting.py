@@ -57,6 +57,7 @@ class NewDevice:
 
     @property
     def wire(self) -> list[Value]:
+        """The record ``NewDevice`` of the contract devices."""
         return [
             self.device, self.key, self.unit, self.rate_max,
             self.calibrated_from, self.calibration_due,

@@ -40,6 +40,7 @@ class Gap:
 
     @property
     def difference(self) -> int:
+        """Kilograms by which the regions add up to more than the nation reports."""
         return self.regions - self.nation
 
     @property

@@ -51,10 +51,12 @@ class Manifest:
         return [title, source, code, bytes(code_hash), *rest]
 
     def make_publish(self, code_hash: bytes) -> Call:
+        """Return the call that publishes this version with that code."""
         arguments = (self.methodology, self.version, self.make_draft(code_hash))
         return Call(CONTRACT, "publish", arguments)
 
     def make_check(self, index: int) -> Call:
+        """Return the call that runs one vector, counted from 0, on the deployed code."""
         arguments = (self.methodology, self.version, index, self.vectors[index])
         return Call(CONTRACT, "check_vector", arguments)
 

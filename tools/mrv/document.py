@@ -61,6 +61,7 @@ class Quantity:
 
     @property
     def wire(self) -> list[Value]:
+        """The record as contracts take it."""
         return [self.name, self.value, self.scale, self.unit, self.reference]
 
 
@@ -77,6 +78,7 @@ class Line:
 
     @property
     def wire(self) -> list[Value]:
+        """The record as contracts take it."""
         return [
             self.symbol, self.formula, list(self.inputs), self.value, self.scale, self.unit,
         ]  # fmt: skip

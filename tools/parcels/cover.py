@@ -39,17 +39,19 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Cover:
-    """``ranges`` are (first cell, how many), ascending and apart."""
+    """``ranges`` are (first cell, how many) of level 0, ascending and apart."""
 
     level: int
     ranges: tuple[tuple[int, int], ...]
 
     @property
     def cells(self) -> int:
+        """How many of the finest cells (level 0), whatever the level it is drawn at."""
         return sum(count for _, count in self.ranges)
 
     @property
     def area_m2(self) -> int:
+        """The area of all of them, in square metres."""
         return to_m2(self.cells)
 
     def cut(self) -> list[list[int]]:

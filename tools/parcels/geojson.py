@@ -45,6 +45,7 @@ class Boundary:
 
     @property
     def rings(self) -> list[Ring]:
+        """Every ring of every polygon, outer ones and holes."""
         return [ring for polygon in self.polygons for ring in polygon]
 
     def encode(self) -> bytes:

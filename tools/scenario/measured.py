@@ -48,6 +48,7 @@ class Figure:
 
     @property
     def scaled(self) -> int:
+        """The value at scale 9."""
         return int(self.value * 10**9)
 
 
@@ -80,6 +81,7 @@ class ForestYear:
 
     @property
     def period(self) -> tuple[int, int]:
+        """The calendar year of the vintage: seconds UTC, the end excluded."""
         return start_of(self.vintage), start_of(self.vintage + 1)
 
     @property
@@ -108,6 +110,7 @@ class MeterMonth:
 
     @property
     def period(self) -> tuple[int, int]:
+        """What the readings cover: seconds UTC, the end excluded."""
         began = start_of(METER_YEAR, METER_MONTH)
         return began, began + len(self.amounts) * QUARTER_S
 

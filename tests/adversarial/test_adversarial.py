@@ -1,7 +1,7 @@
 """Every adversarial program gets its verdict, within a second and 64 MiB, on every interpreter.
 
 Each runs in a process of its own behind a limit on its address space (confine.py). CPU time
-is measured, not wall time: the machine may be shared.
+is measured, not wall time, and set against a yardstick: the machine may be shared.
 """
 
 import ast

@@ -55,6 +55,15 @@ CONTRACT_NAMES: Final = (
 )
 """The carbon contracts, in the order in which genesis deploys them."""
 
+PAYERS: Final = (MARKET,)
+"""Contracts that hold and settle money in ``cash``."""
+
+HOUSES: Final = (MARKET,)
+"""Contracts that lock and deliver in ``units``, under names that it knows."""
+
+RETIRERS: Final = (MARKET,)
+"""Contracts that retire for its buyer what they delivered."""
+
 KEY_DELAY_SECONDS_DEFAULT: Final = 24 * 3600
 """Between a change of keys and the next move of units, on a real chain."""
 
@@ -151,7 +160,6 @@ def _build_connections(
         identity,
         administration.key_delay_seconds,
     )
-    traders = [compute_contract_address(MARKET)]
     entries: list[Value] = [[member.name, member.public_key] for member in validators.members]
     return [
         Call(GOVERNANCE, "bootstrap", first),
@@ -162,10 +170,14 @@ def _build_connections(
         Call(BUFFER, "connect", (compute_contract_address(MRV),)),
         Call(UNITS, "connect_mrv", (compute_contract_address(MRV),)),
         Call(MRV, "connect", (administration.notice_seconds,)),
-        Call(CASH, "connect", (list(traders),)),
-        Call(UNITS, "connect_houses", (list(traders),)),
-        Call(RETIREMENT, "connect", (list(traders),)),
+        Call(CASH, "connect", (_find_addresses(PAYERS),)),
+        Call(UNITS, "connect_houses", (list(HOUSES), _find_addresses(HOUSES))),
+        Call(RETIREMENT, "connect", (_find_addresses(RETIRERS),)),
     ]
+
+
+def _find_addresses(names: Sequence[str]) -> list[Value]:
+    return [compute_contract_address(name) for name in names]
 
 
 def _build_member(member: Member) -> list[Call]:

@@ -16,6 +16,8 @@ ACTIVE = 1
 ACTIVE_VERIFIER = 2
 SUSPENDED = 3
 REVOKED = 4
+# Names of what is no organisation: the account of the buffer, and contracts that lock units.
+RESERVED = "buffer market auctions finance baskets tokens futures surveillance"
 ROLES = "regulator enterprise project-owner verifier laboratory bank exchange registry public"
 
 
@@ -144,8 +146,7 @@ def register(
 ) -> None:
     require_supervisor()
     check_id(organisation)
-    # Names that units gives to what is no organisation: the buffer account, the market's locks.
-    require(organisation not in ["buffer", "market", "auctions"], "reserved-id")
+    require(organisation not in RESERVED.split(" "), "reserved-id")
     check_length(name, 1, 128)
     require(len(country) == 2 and len(country.encode()) == 2, "bad-country")
     require(country.isalnum() and country.upper() == country, "bad-country")

@@ -13,8 +13,12 @@ from lib.arguments.v1 import check_id, check_length, check_limit
 BUFFER = "buffer"
 REPORT_PREFIX = "mrv."
 REASONS = "order pledge margin export"
-# Holders of locks that are contracts: no organisation has these names, and only they unlock.
-HOUSES = ["market", "auctions"]
+# Holders of locks that are contracts, and why they lock: no organisation has these names (identity
+# keeps them back), and only they unlock.
+HOUSES = {
+    "market": "order", "auctions": "order", "finance": "pledge", "baskets": "basket",
+    "tokens": "token", "futures": "margin",
+}
 TRACE_MAX = 200
 PAGE_MAX = 100
 # 10^15 t: far above anything real, and so far below 2^255 that no sum of them can overflow.
@@ -253,14 +257,15 @@ def connect_mrv(mrv_contract: Address) -> None:
 
 
 @export
-def connect_houses(contracts: list[Address]) -> None:
-    """The contracts that trade, in the order of HOUSES."""
+def connect_houses(names: list[str], contracts: list[Address]) -> None:
+    """The contracts that trade, and their names out of HOUSES."""
     require(ctx.sender == authority.get(), "not-authority")
     require(not houses_connected.get(), "already-connected")
-    require(len(contracts) <= len(HOUSES), "bad-houses")
+    known = all([name in HOUSES for name in names])
+    require(known and len(names) == len(contracts), "bad-houses")
     houses_connected.set(True)
     for index, contract in enumerate(contracts):
-        houses[contract] = HOUSES[index]
+        houses[contract] = names[index]
 
 
 # --- verified and issued ----------------------------------------------------------------------
@@ -551,7 +556,7 @@ def unlock_lot(batch: str, lot: Held, end: int) -> None:
 
 @export
 def reserve(account: Address, batch: str, start: int, end: int, reference: str) -> str:
-    """For a contract that trades: lock the account's serials for an order. Their owner."""
+    """For a contract that trades: lock the account's serials for what it does. Their owner."""
     house = require_house()
     check_bounds(start, end)
     owner = call("identity", "get_mover", account)
@@ -559,8 +564,8 @@ def reserve(account: Address, batch: str, start: int, end: int, reference: str) 
     lot = lots[batch, lot_end]
     require_owned(lot, owner)
     carve(batch, lot, lot_end, start, end, owner, "locked", "lock")
-    locks[batch, end] = Lock("order", house, reference, ctx.time)
-    emit(Locked(batch, start, end, owner, "order", house))
+    locks[batch, end] = Lock(HOUSES[house], house, reference, ctx.time)
+    emit(Locked(batch, start, end, owner, HOUSES[house], house))
     return owner
 
 
@@ -583,6 +588,21 @@ def deliver(batch: str, start: int, end: int, quantity: int, to: str) -> None:
     carve(batch, lot, end, start, cut, to, "active", "transfer")
     move_balance(batch, lot.owner, to, quantity)
     emit(Transferred(batch, start, cut, lot.owner, to))
+
+
+@export
+def assign(batch: str, start: int, end: int, to: str) -> None:
+    """For the contract that reserved the lot: all of it to another owner, and it stays locked.
+
+    To the contract's own name as well: what a pool holds belongs to no organisation.
+    """
+    lot = get_reserved(batch, start, end)
+    require(to != lot.owner, "same-owner")
+    if to != houses[ctx.sender]:
+        require_not_verifier(require_owner(to), to, batches[batch].project)
+    carve(batch, lot, end, start, end, to, "locked", "transfer")
+    move_balance(batch, lot.owner, to, end - start)
+    emit(Transferred(batch, start, end, lot.owner, to))
 
 
 def require_house() -> str:

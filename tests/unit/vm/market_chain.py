@@ -91,6 +91,10 @@ def deliver(batch: str, start: int, end: int, quantity: int, to: str) -> None:
     call("units", "deliver", batch, start, end, quantity, to)
 
 @export
+def assign(batch: str, start: int, end: int, to: str) -> None:
+    call("units", "assign", batch, start, end, to)
+
+@export
 def retire_bought(owner: str, batch: str, start: int, end: int) -> None:
     call("retirement", "retire_bought", owner, batch, start, end, "offset")
 
@@ -103,16 +107,19 @@ def settle(currency: str, payments: list[Payment], collector: str, reference: st
 def make_till_chain() -> Chain:
     """The same, where the contract ``till`` is what the others take for the market."""
     genesis = make_market_genesis()
-    arguments: tuple[Value, ...] = ([compute_contract_address("till")],)
-    connections = {(C, "connect"), ("units", "connect_houses"), ("retirement", "connect")}
-    calls = tuple(
-        GenesisCall(item.sender, Call(item.call.contract, item.call.method, arguments))
-        if (item.call.contract, item.call.method) in connections
-        else item
-        for item in genesis.calls
-    )
+    till: list[Value] = [compute_contract_address("till")]
+    connections: dict[tuple[str, str], tuple[Value, ...]] = {
+        (C, "connect"): (till,),
+        ("units", "connect_houses"): (["market"], till),
+        ("retirement", "connect"): (till,),
+    }
+    calls = []
+    for item in genesis.calls:
+        step = (item.call.contract, item.call.method)
+        arguments = connections.get(step, item.call.arguments)
+        calls.append(GenesisCall(item.sender, Call(*step, arguments)))
     contracts = (*genesis.contracts, GenesisContract("till", TILL.lstrip()))
-    return Chain(replace(genesis, contracts=contracts, calls=calls))
+    return Chain(replace(genesis, contracts=contracts, calls=tuple(calls)))
 
 
 def open_book(

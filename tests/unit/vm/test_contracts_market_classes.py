@@ -213,6 +213,12 @@ def test_a_house_delivers_from_the_front_and_frees_the_rest(till: Chain) -> None
         ("not-reserved", "deliver", ("b1", 300, 400, 1, "alice")),
         ("not-reserved", "free_reserved", ("b1", 150, 200)),
         ("not-reserved", "free_reserved", ("b1", 200, 1000)),
+        ("same-owner", "assign", ("b1", 100, 200, "owner")),
+        ("no-receiver", "assign", ("b1", 100, 200, "nobody")),
+        ("no-receiver", "assign", ("b1", 100, 200, "baskets")),
+        ("verifier-holds", "assign", ("b1", 100, 200, "verifier")),
+        ("not-reserved", "assign", ("b1", 100, 199, "alice")),
+        ("not-reserved", "assign", ("b1", 200, 1000, "alice")),
         ("not-owner", "retire_bought", ("alice", "b1", 0, 5)),
         ("lot-locked", "retire_bought", ("owner", "b1", 100, 105)),
         ("no-lot", "retire_bought", ("owner", "b1", 50, 150)),
@@ -226,6 +232,23 @@ def test_a_house_touches_no_lock_but_its_own(till: Chain) -> None:
     till.ok("owner", U, "lock", "b1", 300, 400, "order", "bank", "")
     till.refused("not-reserved", "bob", "till", "deliver", "b1", 300, 400, 1, "alice")
     till.refused("not-reserved", "bob", "till", "free_reserved", "b1", 300, 400)
+    till.refused("not-reserved", "bob", "till", "assign", "b1", 300, 400, "alice")
+
+
+def test_what_is_assigned_stays_locked_and_its_owner_is_the_new_one(till: Chain) -> None:
+    till.ok("bob", "till", "assign", "b1", 100, 200, "alice")
+    assert till.events[-1].values == ("b1", 100, 200, "owner", "alice")
+    assert till.view(U, "get_lot_at", "b1", 150)[:4] == [100, 200, "alice", "locked"]
+    assert till.view(U, "balance_of", "alice", "b1") == 100
+    assert till.view(U, "trace", "b1", 150, 1)[0][1:6] == ["transfer", 100, 200, "owner", "alice"]
+    till.refused("lot-locked", "alice", U, "transfer", "b1", 100, 200, "bob")
+    # To the house itself: no organisation's, and it delivers from there to anyone.
+    till.ok("bob", "till", "assign", "b1", 100, 200, "market")
+    assert till.view(U, "balance_of", "market", "b1") == 100
+    till.ok("bob", "till", "deliver", "b1", 100, 200, 40, "owner")
+    assert till.view(U, "lots_of", "b1", 100, 2) == [
+        [100, 140, "owner", "active", 5], [140, 200, "market", "locked", 4],
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("sender", ["owner", "regulator", "exchange"])
@@ -235,6 +258,7 @@ def test_nobody_else_passes_through_these_doors(chain: Chain, sender: str) -> No
     chain.refused("not-a-trader", sender, U, "reserve", owner, "c1", 100, 200, "x")
     chain.refused("not-a-trader", sender, U, "free_reserved", "c1", 0, 10)
     chain.refused("not-a-trader", sender, U, "deliver", "c1", 0, 10, 1, "alice")
+    chain.refused("not-a-trader", sender, U, "assign", "c1", 0, 10, "alice")
     chain.refused("not-retirement", sender, U, "close_bought", "owner", "c1", 100, 200)
     chain.refused("not-a-trader", sender, R, "retire_bought", "owner", "c1", 100, 200, "x")
 
@@ -245,12 +269,17 @@ def test_who_may_hold_is_asked_by_batch(chain: Chain) -> None:
     chain.view_refused("no-batch", U, "may_hold", "alice", "c9")
 
 
-@pytest.mark.parametrize(("contract", "method"), [(U, "connect_houses"), (R, "connect")])
+MARKET_HOUSE: list[Value] = [compute_contract_address("market")]
+
+
+@pytest.mark.parametrize(
+    ("contract", "method", "arguments"),
+    [(U, "connect_houses", (["market"], MARKET_HOUSE)), (R, "connect", (MARKET_HOUSE,))],
+)
 def test_the_houses_are_named_once_by_the_authority(
-    chain: Chain, contract: str, method: str
+    chain: Chain, contract: str, method: str, arguments: tuple[Value, ...]
 ) -> None:
-    house = compute_contract_address("market")
-    chain.refused("not-authority", "regulator", contract, method, [house])
+    chain.refused("not-authority", "regulator", contract, method, *arguments)
     genesis = make_market_genesis()
     (connect,) = (
         item
@@ -262,13 +291,14 @@ def test_the_houses_are_named_once_by_the_authority(
     assert caught.value.values_seen["outcome_code"] == "already-connected"
 
 
-def test_there_are_no_more_houses_than_names() -> None:
+@pytest.mark.parametrize("names", [["market"], ["market", "mint"]])
+def test_each_house_has_a_name_that_units_knows(names: list[Value]) -> None:
     genesis = make_market_genesis()
     calls = []
     for item in genesis.calls:
         if item.call.method == "connect_houses":
-            changed = replace(item.call, arguments=([address_of(f"h{n}") for n in range(3)],))
-            item = replace(item, call=changed)
+            houses: list[Value] = [address_of(f"h{n}") for n in range(2)]
+            item = replace(item, call=replace(item.call, arguments=(names, houses)))
         calls.append(item)
     with pytest.raises(GenesisError) as caught:
         execute_genesis(MACHINE, replace(genesis, calls=tuple(calls)))

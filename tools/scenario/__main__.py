@@ -121,6 +121,7 @@ async def _tell(net: Localnet, story: Story) -> Shown:
         for number in rounds[middle:]:
             await story.trade(number)
     await story.show_refusals()
+    await story.trade_day()
     await story.retire()
     return await story.retire_for_customer()
 

@@ -14,8 +14,8 @@ from tools.client.client import Client
 from tools.client.errors import RpcError
 from tools.client.wire import Request, from_hex
 from tools.localnet.network import Localnet
+from tools.scenario.failure import ScenarioFailed
 from tools.scenario.plan import Lot, Plan
-from tools.scenario.story import ScenarioFailed
 
 SETTLE_TIMEOUT_S = 60.0
 POLL_S = 0.2

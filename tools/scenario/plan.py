@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from tools.scenario.day import Day, Offer, make_day
 from tools.scenario.measured import (
     METER_YEAR,
     ForestYear,
@@ -49,6 +50,7 @@ METERING = Party("grid-metering", "Grid Metering", ("enterprise",))
 VERIFIER = Party("cedar-verification", "Cedar Verification", ("verifier",))
 ISSUER = Party("carbon-registry", "Carbon Registry", ("registry",))
 BANK = Party("green-bank", "Green Bank", ("bank",))
+EXCHANGE = Party("green-exchange", "Green Exchange", ("exchange",))
 ENTERPRISES = (
     Party("steel-mill", "Steel Mill", ("enterprise",)),
     Party("cement-works", "Cement Works", ("enterprise",)),
@@ -57,10 +59,13 @@ ENTERPRISES = (
     Party("data-centre", "Data Centre", ("enterprise",)),
     Party("trading-house", "Trading House", ("enterprise",)),
 )
-PARTIES = (PROJECT_OWNER, FURNACE_OWNER, METERING, VERIFIER, ISSUER, BANK, *ENTERPRISES)
-
+PARTIES = (PROJECT_OWNER, FURNACE_OWNER, METERING, VERIFIER, ISSUER, BANK, EXCHANGE, *ENTERPRISES)
+SELLERS = ("steel-mill", "cement-works", "trading-house")
+BUYERS = ("power-plant", "data-centre", "airline")
 
 CUSTOMERS_BUYER = "airline"
+REFUSALS = 2
+"""The first lots that are kept are used up for showing what is refused."""
 METERED_KG = 2 * TONNE
 """The airline buys so much of the furnace's reductions for a customer's flight."""
 
@@ -125,7 +130,8 @@ class Plan:
     """Everything that will happen. ``rounds`` are independent inside, in order among them.
 
     ``issues`` are the forest's, one a vintage; ``furnace`` is the metered one, which is sold to
-    one buyer (``metered``) that retires it for a customer.
+    one buyer (``metered``) that retires it for a customer. ``kept`` are lots after the rounds, of
+    which the trading ``day`` moves some.
     """
 
     size: Size
@@ -138,6 +144,7 @@ class Plan:
     rounds: tuple[tuple[Move, ...], ...]
     retired: tuple[Lot, ...]
     kept: tuple[Lot, ...]
+    day: Day
 
     @property
     def issued_kg(self) -> int:
@@ -182,6 +189,8 @@ def make_plan(seed: int, size: Size | None = None) -> Plan:
         rounds.append(tuple(moves))
     count = len(lots) * chosen.retired_percent // 100
     retired = sorted(choose.sample(range(len(lots)), count))
+    kept = tuple(lot for place, lot in enumerate(lots) if place not in set(retired))
+    offers = [(lot.owner, Offer(lot.batch, lot.start, lot.end)) for lot in kept[REFUSALS:]]
     return Plan(
         chosen,
         tuple(forest),
@@ -192,7 +201,8 @@ def make_plan(seed: int, size: Size | None = None) -> Plan:
         tuple(sales),
         tuple(rounds),
         tuple(lots[place] for place in retired),
-        tuple(lot for place, lot in enumerate(lots) if place not in set(retired)),
+        kept,
+        make_day(offers, SELLERS, BUYERS, choose),
     )
 
 

@@ -9,17 +9,18 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from primitives.errors import CarbonodeError
 from primitives.hashing import TransactionId
 from primitives.keys import PrivateKey
 from primitives.transaction import Call
 from tools.client.client import Client
 from tools.client.results import FinalTransaction
 from tools.importers.submission import DONE, Item, Outcome, Submission
+from tools.scenario.day import CURRENCY
 from tools.scenario.display import Display
+from tools.scenario.failure import ScenarioFailed
 from tools.scenario.plan import (
     BANK,
     ENTERPRISES,
@@ -35,6 +36,7 @@ from tools.scenario.plan import (
     Plan,
 )
 from tools.scenario.reporting import REGULATOR, Reporting
+from tools.scenario.trading import TradingDay
 
 YEAR_S = 365 * 24 * 3600
 GAS_LIMIT = 2_000_000
@@ -44,12 +46,6 @@ GAS_LIMIT_LARGE = 39_000_000
 SEND_TIMEOUT_S = 60.0
 CALLS_PER_TRADE = 4
 WINDOW_PER_PARTY = 8
-
-
-class ScenarioFailed(CarbonodeError):
-    """The chain did something that the plan does not allow, or did not do what it asks."""
-
-    code = "scenario"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +91,11 @@ class Story:
             for who in (VERIFIER, ISSUER)
             for scope in (SCOPE, FURNACE_SCOPE)
         ]
+        scope = f"cash:{CURRENCY}"
+        calls.append(Call("identity", "accredit", (BANK.organisation, scope, 0, now + 5 * YEAR_S)))
         self.display.begin("The regulator registers the parties", len(calls))
         await self._do(REGULATOR, calls)
-        self.display.note(f"{len(PARTIES)} organisations, verifier and registry accredited")
+        self.display.note(f"{len(PARTIES)} organisations; verifier, registry and bank accredited")
 
     async def issue(self) -> None:
         """From signed readings and plots to issued units, the buffer's share included."""
@@ -140,6 +138,16 @@ class Story:
         self.display.begin("What the chain refuses", 0)
         await self._double_spend(self.plan.kept[0])
         await self._pledge(self.plan.kept[1])
+
+    async def trade_day(self) -> None:
+        """Orders of many for units against money."""
+        day = TradingDay(self.client, self.plan, self.display, self._send, self._expect)
+        for fill in await day.run():
+            sold = fill.offer
+            lot = Lot(sold.batch, sold.start, sold.end, fill.seller)
+            self.moved.append((lot, fill.buyer))
+            if fill.purpose:
+                self.retired_extra.append(replace(lot, owner=fill.buyer))
 
     async def retire(self) -> None:
         """Enterprises retire credits for their own emissions."""

@@ -47,7 +47,7 @@ DIGESTS: Final = {
     "lib.measurement.v1": "790f39ee8311c34a171f5dbab230bc3fc3b7a9f6878c84954da9eb3d38d0d194",
     "lib.pausing.v1": "9337f905de53d10fca8caf37c130506104222883461f21d7c7708860603eb4cb",
     "lib.quantities.v1": "4e9e5d1e1883b0c605e05619f50b6a920c424b5639c3eaa3d2b04aa6fc90752c",
-    "lib.records.v1": "edfae0e497ee06b0df8314ea83a9cba5fc3323f7baf66c08d162617ea8f603d8",
+    "lib.records.v1": "c99e792493c0a96ff2441c9e90700e42fa4ee9a9e9a607333e744cd922b8dc2e",
     "lib.sinks.v1": "31e8cc03c7936f48ed5c62bb8319e31ffbdb5554d56234b07e9fc7f06ad30e7f",
     "lib.tables.v1": "219c7db972712f5fab7006a101ee97c73bfae80b31f5c4649604b735cae29290",
     "lib.uncertainty.v1": "74e24ba98e75134f98e114f93b370323f4c14c3e13f876d5046d8e9f576a11bb",

@@ -2,9 +2,9 @@
 
 The model shares no code with the contracts: it looks at all orders for the best one each time,
 holds the money of an order beside it, and reckons with fractions. After every block the chain and
-the model agree on each refusal's code, each account, each serial, each order and the book in the
-order of priority; money and units are conserved, nothing is below zero, and what is locked is
-what open sales still offer. A failing seed is in the name of the test.
+the model agree on each refusal's code, each account, each serial, each order, the book in the
+order of priority and the prices of the days; money and units are conserved, nothing is below zero,
+and what is locked is what open sales still offer. A failing seed is in the name of the test.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import pytest
 
 from primitives.codec import Value
 from primitives.transaction import Call
-from tests.unit.vm.carbon_chain import Chain
+from tests.unit.vm.carbon_chain import DAY, START_SECONDS, Chain
 from tests.unit.vm.market_chain import CNY, C, M, fund, make_market_chain, open_book
 
 SEEDS = range(10)
@@ -62,7 +62,8 @@ class Model:
     cuts: set[int] = field(default_factory=lambda: {0, SERIALS})
     free: dict[str, int] = field(default_factory=dict)
     orders: dict[int, Order] = field(default_factory=dict)
-    trades: list[tuple[int, int, int]] = field(default_factory=list)
+    trades: list[tuple[int, int, int, int]] = field(default_factory=list)
+    """Time, price, kilograms and amount of each."""
     last: int = 0
     halted: bool = False
 
@@ -175,7 +176,7 @@ class Model:
             assert rival.money >= 0
         if rival.left == 0:
             self.end(best, "filled")
-        self.trades.append((best, number, kg))
+        self.trades.append((self.now, rival.price, kg, amount))
         self.last = rival.price
         return amount + buyer_fee if buyer is order else 0
 
@@ -305,8 +306,33 @@ def check(chain: Chain, model: Model) -> None:
     for number, order in model.orders.items():
         status, left = chain.view(M, "get_order", number)[13], chain.view(M, "get_order", number)[5]
         assert ("open" if status == "partial" else status, left) == (order.status, order.left)
+    check_days(chain, model)
     ticker = chain.view(M, "get_ticker", "b1")
     assert (ticker[0], ticker[1], ticker[3]) == (model.last, len(model.trades), model.halted)
+
+
+def check_days(chain: Chain, model: Model) -> None:
+    """The model reckons every day from all the trades there ever were."""
+    first = START_SECONDS // DAY
+    last = model.now // DAY
+    expected = []
+    for day in range(first, last + 1):
+        prices = [price for time, price, _, _ in model.trades if time // DAY == day]
+        if prices:
+            kg, amount = (
+                sum(trade[column] for trade in model.trades if trade[0] // DAY == day)
+                for column in (2, 3)
+            )
+            ends = [prices[0], max(prices), min(prices), prices[-1]]
+            expected.append([day, *ends, kg, amount, len(prices)])
+    assert chain.view(M, "days_of", "b1", first - 1, 100) == expected
+    for early, late in ((first, last), (last, last), (last - 2, last - 1)):
+        inside = [trade for trade in model.trades if early <= trade[0] // DAY <= late]
+        kg, amount = (sum(trade[column] for trade in inside) for column in (2, 3))
+        price = math.floor(Fraction(1000 * amount, kg)) if kg else 0
+        before = [trade[1] for trade in model.trades if trade[0] // DAY <= late]
+        found = chain.view(M, "valuation", "b1", early, late)
+        assert found == [price, kg, amount, len(inside), before[-1] if before else 0]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -324,6 +350,7 @@ def test_random_trading_keeps_every_invariant(seed: int) -> None:
     codes: list[str] = []
     for _ in range(BLOCKS):
         transactions, expected = [], []
+        chain.time += rng.choice((0,) * 14 + (DAY // 2,))
         model.now = chain.time + 1
         for _ in range(TRANSACTIONS_PER_BLOCK):
             step = draw(rng, model)

@@ -13,7 +13,7 @@ from vm import (
     Map, Var, call, ctx, emit, event, export, mul_div_up, record, replace, require, revert, view
 )
 from lib.arguments.v1 import check_id, check_length, check_limit
-from lib.records.v1 import Payment
+from lib.records.v1 import Payment, Valuation
 
 BUY = "buy"
 SELL = "sell"
@@ -24,11 +24,13 @@ RATE_MAX = 1000
 KG_PER_TONNE = 1000
 PRICE_MAX = 1000000000000
 AMOUNT_MAX = 1000000000000
+DAY_SECONDS = 86400
 YEAR = 31622400
 # How many resting orders one order meets: what is left of it then is cancelled.
 MATCHES_MAX = 50
 ROWS = 8
 SWEEP_MAX = 50
+VALUED_DAYS_MAX = 31
 
 
 @record
@@ -108,6 +110,20 @@ class Trade:
     start: int
     time: int
     height: int
+
+
+@record
+class Day:
+    """What a book traded on one day of UTC, counted from 1970-01-01."""
+
+    day: int
+    first_price: int
+    high: int
+    low: int
+    last_price: int
+    volume_kg: int
+    amount: int
+    trades: int
 
 
 @record
@@ -192,6 +208,9 @@ order_count = Var[int]()
 resting = Map[tuple[str, str, int, int], bool]()
 open_orders = Map[tuple[str, int], bool]()
 trades = Map[tuple[str, int], Trade]()
+days = Map[tuple[str, int], Day]()
+# Under minus the day: what comes first after a date is the last day of trading before it.
+traded_days = Map[tuple[str, int], bool]()
 
 
 # --- books ------------------------------------------------------------------------------------
@@ -446,6 +465,7 @@ def fill(
         maker.price, kg, amount, maker_fee, taker_fee, buyer.owner, seller.owner, maker_number,
         number, seller.batch, seller.start, ctx.time, ctx.height
     )
+    note_price(order.book, maker.price, kg, amount)
     emit(
         Traded(
             order.book, trade, maker.price, kg, amount, buyer.owner, seller.owner, maker_number,
@@ -457,6 +477,20 @@ def fill(
         buyer.owner, "" if bought else f"order:{maker_number}", seller.owner, amount - seller_fee,
         maker_fee + taker_fee, not bought and left.left_kg == 0
     )
+
+
+def note_price(book: str, price: int, kg: int, amount: int) -> None:
+    """Count a trade into its day, from which others take the value of what is traded here."""
+    day = ctx.time // DAY_SECONDS
+    known = days.get((book, day))
+    if known is None:
+        traded_days[book, -day] = True
+        days[book, day] = Day(day, price, price, price, price, kg, amount, 1)
+    else:
+        days[book, day] = Day(
+            day, known.first_price, max(known.high, price), min(known.low, price), price,
+            known.volume_kg + kg, known.amount + amount, known.trades + 1
+        )
 
 
 def reduce(order: Order, kg: int) -> Order:
@@ -649,3 +683,31 @@ def trades_of(book: str, after: int, limit: int) -> list[Trade]:
     """The trades after number `after`, oldest first; the first trade is number 1."""
     check_limit(limit)
     return [trade for key, trade in trades.scan((book,), (book, after), limit)]
+
+
+@view
+def days_of(book: str, after_day: int, limit: int) -> list[Day]:
+    """The days after `after_day` on which the book traded, oldest first."""
+    check_limit(limit)
+    return [day for key, day in days.scan((book,), (book, after_day), limit)]
+
+
+@view
+def valuation(book: str, first_day: int, last_day: int) -> Valuation:
+    """The average price of both days and all between, weighted by volume and rounded down."""
+    get_rules(book)
+    count = last_day - first_day + 1
+    require(1 <= count and count <= VALUED_DAYS_MAX, "bad-period")
+    volume_kg = 0
+    amount = 0
+    number = 0
+    for key, day in days.scan((book,), (book, first_day - 1), count):
+        if key[1] <= last_day:
+            volume_kg += day.volume_kg
+            amount += day.amount
+            number += day.trades
+    last_price = 0
+    for key, traded in traded_days.scan((book,), (book, -last_day - 1), 1):
+        last_price = days[book, -key[1]].last_price
+    price = amount * KG_PER_TONNE // volume_kg if volume_kg > 0 else 0
+    return Valuation(price, volume_kg, amount, number, last_price)

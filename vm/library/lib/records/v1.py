@@ -123,3 +123,18 @@ class Payment:
     amount: int
     fee: int
     closes: bool
+
+
+# market
+@record
+class Valuation:
+    """What a book traded in some days, and its last price then or before; 0 without a trade.
+
+    Prices are in 10^-4 of the currency per tonne; `price` is the average by volume.
+    """
+
+    price: int
+    volume_kg: int
+    amount: int
+    trades: int
+    last_price: int

@@ -37,6 +37,9 @@ BUFFER: Final = "buffer"
 MRV: Final = "mrv"
 CASH: Final = "cash"
 MARKET: Final = "market"
+FINANCE: Final = "finance"
+BASKETS: Final = "baskets"
+TOKENS: Final = "tokens"
 
 CONTRACT_NAMES: Final = (
     GOVERNANCE,
@@ -52,13 +55,16 @@ CONTRACT_NAMES: Final = (
     MRV,
     CASH,
     MARKET,
+    FINANCE,
+    BASKETS,
+    TOKENS,
 )
 """The carbon contracts, in the order in which genesis deploys them."""
 
-PAYERS: Final = (MARKET,)
+PAYERS: Final = (MARKET, FINANCE)
 """Contracts that hold and settle money in ``cash``."""
 
-HOUSES: Final = (MARKET,)
+HOUSES: Final = (MARKET, FINANCE, BASKETS, TOKENS)
 """Contracts that lock and deliver in ``units``, under names that it knows."""
 
 RETIRERS: Final = (MARKET,)

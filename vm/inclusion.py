@@ -36,6 +36,7 @@ DIGESTS: Final = {
     "lib.access.v1": "79e5382bca8b164cb4ee2f55d52906ae06da16b4987cc2a79a6a6f69508c9ade",
     "lib.arguments.v1": "c1d378755dd34ddc29fd9e4e5539e0ef3946a588592917b21de37156a67c5e1b",
     "lib.cbam.v1": "39e753bebe0e6858726273c3a967e7bfcace36de029a3c2e2e7ceb468f629472",
+    "lib.classes.v1": "55a6f612a8f0a9b81248c80ce70f0524e96101b9e8dbba49c1a2cbdd03cc6f02",
     "lib.combustion.v1": "55c23e24e9360be8a9773c02ca91d86a2d6a2c01a404ea5a221f6a44baac91e5",
     "lib.crediting.v1": "6320baa157666d2efb7432d9982b388418b82d69ac243951b448223cb0d302c1",
     "lib.dates.v1": "29ae7e86e791c109df0b9884929830596a809c1dd55f6bf27262974559708f1b",

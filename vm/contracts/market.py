@@ -13,7 +13,8 @@ from vm import (
     Map, Var, call, ctx, emit, event, export, mul_div_up, record, replace, require, revert, view
 )
 from lib.arguments.v1 import check_id, check_length, check_limit
-from lib.records.v1 import Payment, Valuation
+from lib.classes.v1 import Class, check_class, is_fitting
+from lib.records.v1 import Payment, Project, Valuation
 
 BUY = "buy"
 SELL = "sell"
@@ -52,18 +53,6 @@ class Book:
     operator: str
     batch: str
     terms: Terms
-
-
-@record
-class Class:
-    """What may be delivered: empty texts and lists mean any. A region holds its parts."""
-
-    scope: str
-    methodology: str
-    region: str
-    claims: list[str]
-    vintage_from: int
-    vintage_to: int
 
 
 @record
@@ -228,9 +217,7 @@ def open_book(book: str, batch: str, terms: Terms) -> None:
 def open_class(book: str, wanted: Class, terms: Terms) -> None:
     """A book of all batches of projects on this chain that fit; its rules never change."""
     check_terms(terms)
-    require(len(wanted.scope) <= 64 and len(wanted.methodology) <= 64, "bad-class")
-    require(len(wanted.region) <= 16 and len(wanted.claims) <= 5, "bad-class")
-    require(0 <= wanted.vintage_from and wanted.vintage_from <= wanted.vintage_to, "bad-class")
+    check_class(wanted)
     put_book(book, "", terms)
     classes[book] = wanted
 
@@ -554,19 +541,12 @@ def get_cost(price: int, kg: int) -> int:
 
 def is_in_class(book: str, batch: str) -> bool:
     """Whether the batch fits now: its project may have been suspended since."""
-    wanted = classes[book]
     found = call("units", "get_batch", batch)
-    vintage = found[1]
-    if vintage < wanted.vintage_from or vintage > wanted.vintage_to:
-        return False
-    project = call("projects", "get_project", found[0])
-    region = project[4]
-    if project[1] not in ["registered", "completed"]:
-        return False
-    if wanted.region not in ["", region] and not region.startswith(f"{wanted.region}-"):
-        return False
-    fits = wanted.methodology in ["", project[5]] and wanted.scope in ["", project[7]]
-    return fits and all([claim in project[8] for claim in wanted.claims])
+    project: Project = call("projects", "get_project", found[0])
+    return is_fitting(
+        classes[book], found[1], project.status, project.region, project.methodology,
+        project.scope, project.claims
+    )
 
 
 # --- checks -----------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from primitives.codec import Value
 from tests.unit.vm.carbon_chain import DAY, Chain
 from tests.unit.vm.market_chain import CNY, buy, fund, make_trading_chain, sell
 
-F, U, C, I = "finance", "units", "cash", "identity"
+F, U, C, ID = "finance", "units", "cash", "identity"
 T = 1000
 PRICE = 100
 """A kilogram's, in 10^-4 of the currency: a lot of 100 kg is worth 10,000."""
@@ -73,13 +73,13 @@ def propose(
     return number
 
 
-def lend(chain: Chain, start: int = 0, end: int = 100, **changes: Value) -> int:
+def lend(chain: Chain, start: int = 0, end: int = 100, **changes: Any) -> int:
     number = propose(chain, start, end, **changes)
     chain.ok("bank", F, "accept", number)
     return number
 
 
-def default(chain: Chain, **changes: Value) -> int:
+def default(chain: Chain, **changes: Any) -> int:
     """A loan whose due date and days of grace are over."""
     number = lend(chain, **changes)
     chain.time = get(chain, number, "due_at") + GRACE

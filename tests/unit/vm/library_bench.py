@@ -10,6 +10,7 @@ from vm.inclusion import load_module
 
 WORDS = {
     "lib.arguments.v1": "check_id check_length check_limit",
+    "lib.classes.v1": "check_class is_fitting",
     "lib.fixed.v1": "mul_round div_round round_to rescale share_out",
     "lib.integers.v1": "bit_length sqrt_down sqrt_up gcd clamp",
     "lib.intervals.v1": "make_interval size_of holds covers is_overlapping get_overlap split_at "

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.vm.carbon_chain import Chain, address_of
 from tests.unit.vm.market_chain import make_market_chain
 
-K, U, R, I = "tokens", "units", "retirement", "identity"
+K, U, R, ID = "tokens", "units", "retirement", "identity"
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ def test_refusals(
 def test_a_verifier_gets_no_certificate_of_what_it_verified(chain: Chain) -> None:
     token = chain.ok("alice", K, "make_of_certificate", retire(chain))
     chain.refused("verifier-holds", "alice", K, "transfer", token, "verifier")
-    chain.ok("regulator", I, "add_role", "bob", "verifier")
+    chain.ok("regulator", ID, "add_role", "bob", "verifier")
     chain.ok("alice", K, "transfer", token, "bob")
 
 
@@ -179,7 +179,7 @@ def test_the_owner_may_dispose_of_nothing_within_the_delay_of_its_keys() -> None
     chain.ok("owner", R, "retire", "b1", 900, 1000, "owner", "offset")
     proposal = chain.ok("regulator", "governance", "propose_key_delay", 3600)
     chain.ok("regulator", "governance", "execute", proposal)
-    chain.ok("owner", I, "add_key", "owner", address_of("another-key"))
+    chain.ok("owner", ID, "add_key", "owner", address_of("another-key"))
     for method, arguments in (
         ("make_of_lot", ("b1", 200, 210)), ("make_of_certificate", (1,)),
         ("transfer", (token, "bob")), ("split", (token, 5)), ("melt", (token,)),
@@ -190,7 +190,7 @@ def test_the_owner_may_dispose_of_nothing_within_the_delay_of_its_keys() -> None
 def test_a_regulator_melts_for_an_owner_that_may_no_longer_act(chain: Chain) -> None:
     token = make(chain)
     chain.ok("owner", K, "transfer", token, "alice")
-    chain.ok("regulator", I, "revoke", "alice", "gone")
+    chain.ok("regulator", ID, "revoke", "alice", "gone")
     assert chain.send("alice", K, "melt", token).code == "not-a-member"
     chain.refused("no-receiver", "owner", K, "transfer", make(chain, 100, 110), "alice")
     chain.ok("regulator", K, "melt", token)

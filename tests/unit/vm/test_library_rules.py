@@ -379,3 +379,66 @@ def test_lengths_are_counted_in_characters(text: str, low: int, high: int) -> No
 def test_a_page_has_one_to_a_hundred_items(limit: int, taken: bool) -> None:
     found = run("lib.arguments.v1", "check_limit", limit)
     assert found == (None if taken else reverted("bad-limit"))
+
+
+# --- classes ----------------------------------------------------------------------------------
+
+CLASS: dict[str, Any] = {
+    "scope": "", "methodology": "", "region": "", "claims": [], "vintage_from": 0,
+    "vintage_to": 2200,
+}  # fmt: skip
+CREDITED = (2024, "registered", "CN-FJ", "forest-sink", "forest", ["biomass", "soil"])
+"""Vintage, and the project's status, region, methodology, scope and claims."""
+
+
+def fits(changes: dict[str, Any], batch: tuple[Any, ...] = CREDITED) -> bool:
+    wanted = list((CLASS | changes).values())
+    answer: bool = run("lib.classes.v1", "is_fitting", wanted, *batch)
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("changes", "taken"),
+    [
+        ({}, True),
+        ({"scope": "forest", "methodology": "forest-sink"}, True),
+        ({"scope": "soil"}, False),
+        ({"methodology": "forest"}, False),
+        ({"region": "CN"}, True),
+        ({"region": "CN-FJ"}, True),
+        ({"region": "C"}, False),
+        ({"region": "CN-F"}, False),
+        ({"claims": ["soil", "biomass"]}, True),
+        ({"claims": ["soil", "energy"]}, False),
+        ({"vintage_from": 2024, "vintage_to": 2024}, True),
+        ({"vintage_from": 2025}, False),
+        ({"vintage_to": 2023}, False),
+    ],
+)
+def test_a_batch_fits_a_class_by_vintage_and_project(changes: dict[str, Any], taken: bool) -> None:
+    assert fits(changes) is taken
+
+
+@pytest.mark.parametrize("status", ["draft", "validated", "suspended", "withdrawn", "imported"])
+def test_only_what_is_credited_here_is_in_a_class(status: str) -> None:
+    assert not fits({}, (CREDITED[0], status, *CREDITED[2:]))
+    assert fits({}, (CREDITED[0], "completed", *CREDITED[2:]))
+
+
+@pytest.mark.parametrize(
+    ("changes", "taken"),
+    [
+        ({}, True),
+        ({"scope": "x" * 64, "methodology": "x" * 64, "region": "x" * 16}, True),
+        ({"scope": "x" * 65}, False),
+        ({"methodology": "x" * 65}, False),
+        ({"region": "x" * 17}, False),
+        ({"claims": ["x"] * 6}, False),
+        ({"vintage_from": -1}, False),
+        ({"vintage_from": 2200}, True),
+        ({"vintage_from": 2201}, False),
+    ],
+)
+def test_classes_that_may_be_asked_for(changes: dict[str, Any], taken: bool) -> None:
+    found = run("lib.classes.v1", "check_class", list((CLASS | changes).values()))
+    assert found == (None if taken else reverted("bad-class"))

@@ -63,6 +63,10 @@ def test_seed_9938_an_equivocator_after_a_mutator_finds_a_phase_that_there_is_no
     check(run_one(9938, Order(EVERY)))
 
 
+def test_seed_43114_nor_does_a_splitter_of_votes() -> None:
+    check(run_one(43114, Order(EVERY)))
+
+
 def test_seed_12318_no_body_is_asked_for_where_nobody_runs() -> None:
     # Asking the dead validator for a body cost a live leader its turns: no link leads there.
     check(run_one(12318, Order(EVERY)))

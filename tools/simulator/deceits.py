@@ -38,6 +38,8 @@ def split_votes(liar: Liar, target: int, message: Message) -> list[Message]:
     """Votes for this block to one half of the others, and for the last one it knew to the rest."""
     if not isinstance(message, Vote) or message.signer != liar.me:
         return [message]
+    if message.phase not in set(Phase):  # another lie of its own changed it
+        return [message]
     if not liar.is_chosen(target, message.height, message.view):
         return [message]
     others = [item for item in liar.state.proposals if item != message.block_hash]

@@ -43,7 +43,7 @@ simulate: venv   ## make simulate SEEDS=0..10000
 
 lock:            ## Make the lock file again (needs uv): versions with hashes for 3.11 and 3.12.
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
-	  pyproject.toml lock/build.in --extra dev -o lock/requirements.lock
+	  pyproject.toml lock/build.in --extra dev --extra explorer -o lock/requirements.lock
 
 clean:
 	rm -rf $(VENV) run dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -19,6 +19,8 @@ KEPT_MAX = 8
 """Blocks of the past kept decoded: about 2 MB each when full."""
 TRANSACTIONS_A_REQUEST = 10
 """Transactions or events shown for the price of one request: 10-25 us each."""
+TRANSACTIONS_COPIED = 100
+"""The same where nothing is decoded or named, only written as hex: about 2 us each."""
 
 
 class BlockReader:
@@ -86,6 +88,11 @@ class BlockReader:
 def compute_cost(block: CommittedBlock) -> int:
     """Return the requests that a client pays for a whole block (see TRANSACTIONS_A_REQUEST)."""
     return max(len(block.transactions), len(block.events)) // TRANSACTIONS_A_REQUEST
+
+
+def compute_copy_cost(block: CommittedBlock) -> int:
+    """Return the requests that a copy of a block's bytes costs (see TRANSACTIONS_COPIED)."""
+    return max(len(block.transactions), len(block.events)) // TRANSACTIONS_COPIED
 
 
 def _decode(encoded: bytes) -> Transaction:

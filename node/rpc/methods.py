@@ -141,6 +141,14 @@ _CHAIN = (
     ),
     Method("chain_getHeader", "A block's header.", (_BLOCK,), "{height, blockHash, header}"),
     Method(
+        "chain_getContents",
+        "A block as it was certified, in canonical bytes: whoever checks it needs no word of the "
+        "node (docs/light.md). For those who keep copies.",
+        (_BLOCK,),
+        "{height, headerEncoded, executionEncoded, certificateEncoded, transactions: [hex], "
+        "receipts: [hex], events: [hex]}",
+    ),
+    Method(
         "chain_getCommit",
         "What makes a block final: header, execution result and certificate.",
         (_BLOCK,),

@@ -7,7 +7,7 @@ from typing import Any
 
 from node.notify import CommittedBlock
 from node.parts import Parts
-from node.rpc.blocks import BlockReader, compute_cost
+from node.rpc.blocks import BlockReader, compute_copy_cost, compute_cost
 from node.rpc.errors import RpcError, not_found
 from node.rpc.ratelimit import Client
 from node.rpc.render import (
@@ -104,6 +104,22 @@ class ReadingMethods:
             "height": height,
             "blockHash": to_hex(block.block_hash),
             "header": to_json_header(header),
+        }
+
+    async def get_contents(self, params: dict[str, Any], client: Client) -> dict[str, Any]:
+        block = await self._blocks.load(self._blocks.resolve(params["block"]))
+        result = self._parts.chain.get_result(block.height)
+        if result is None:
+            raise not_found("the block's result is gone", height=block.height)
+        client.charge_request(compute_copy_cost(block))
+        return {
+            "height": block.height,
+            "headerEncoded": to_hex(HEADER.encode(block.block.header)),
+            "executionEncoded": to_hex(EXECUTION_RESULT.encode(result)),
+            "certificateEncoded": to_hex(CERTIFICATE.encode(block.certificate)),
+            "transactions": [to_hex(item) for item in block.block.transactions],
+            "receipts": [to_hex(item) for item in block.receipts],
+            "events": [to_hex(item) for item in block.events],
         }
 
     async def get_commit(self, params: dict[str, Any], _client: Client) -> dict[str, Any]:

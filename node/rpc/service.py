@@ -118,6 +118,7 @@ class RpcService:
             "chain_status": reading.status,
             "chain_getBlock": reading.get_block,
             "chain_getHeader": reading.get_header,
+            "chain_getContents": reading.get_contents,
             "chain_getCommit": reading.get_commit,
             "state_call": reading.call,
             "state_get": reading.get_state,

@@ -50,13 +50,13 @@ class LightReader:
         """Return the certified block of a height; None is the latest that the node shows."""
         reference: BlockReference = "latest" if block is None else block
         answer = await self._client.call("chain_getCommit", block=reference)
-        validators = await self._get_validators(answer)
+        validators = await self.get_validators(answer)
         return verify_commit_answer(answer, self._genesis, validators, height=block)
 
     async def get_transaction(self, transaction_id: TransactionId) -> ProvenTransaction:
         """Return a final transaction with its receipt and events, all proven."""
         answer = await self._get_answer(to_hex(transaction_id))
-        validators = await self._get_validators(answer)
+        validators = await self.get_validators(answer)
         last = answer if is_last(answer) else await self._get_last(answer)
         return verify_transaction(
             answer, last, self._genesis, validators, transaction_id=transaction_id
@@ -74,6 +74,23 @@ class LightReader:
         with reading("the lot"):
             return get_integer(get_object(answer.value), "end")
 
+    async def get_validators(self, answer: object) -> ValidatorSet:
+        """Return the set to verify ``answer`` with, following the chain where it must.
+
+        For those who verify answers themselves: any that holds ``headerEncoded`` will do.
+        """
+        header = peek_header(answer)
+        if header.validators_hash == self.trusted.validators.hash:
+            return self.trusted.validators
+        epoch = compute_epoch(header.height, self._genesis.params.epoch_blocks)
+        if epoch < self.trusted.epoch:
+            raise refuse("epoch", "the block is of an epoch before the trusted one", epoch=epoch)
+        if epoch - self.trusted.epoch > EPOCHS_MAX:
+            raise refuse("epoch", "too many epochs ahead: give a later trusted one", epoch=epoch)
+        while self.trusted.epoch < epoch:
+            self.trusted = await self._follow(self.trusted)
+        return self.trusted.validators
+
     async def _get_answer(self, id_text: str) -> object:
         answer: object = await self._client.call("tx_get", id=id_text, proof=True)
         return answer
@@ -86,20 +103,6 @@ class LightReader:
                 raise BadAnswer("a block with a transaction in it has ids")
             last = to_hex(from_hex(ids[-1], 32))
         return await self._get_answer(last)
-
-    async def _get_validators(self, answer: object) -> ValidatorSet:
-        """Return the set to verify ``answer`` with, following the chain where it must."""
-        header = peek_header(answer)
-        if header.validators_hash == self.trusted.validators.hash:
-            return self.trusted.validators
-        epoch = compute_epoch(header.height, self._genesis.params.epoch_blocks)
-        if epoch < self.trusted.epoch:
-            raise refuse("epoch", "the block is of an epoch before the trusted one", epoch=epoch)
-        if epoch - self.trusted.epoch > EPOCHS_MAX:
-            raise refuse("epoch", "too many epochs ahead: give a later trusted one", epoch=epoch)
-        while self.trusted.epoch < epoch:
-            self.trusted = await self._follow(self.trusted)
-        return self.trusted.validators
 
     async def _follow(self, trusted: TrustedSet) -> TrustedSet:
         """Return the next epoch, proven by the last block of this one."""

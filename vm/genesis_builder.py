@@ -40,6 +40,9 @@ MARKET: Final = "market"
 FINANCE: Final = "finance"
 BASKETS: Final = "baskets"
 TOKENS: Final = "tokens"
+FUTURES: Final = "futures"
+CLEARING: Final = "clearing"
+DELIVERY: Final = "delivery"
 
 CONTRACT_NAMES: Final = (
     GOVERNANCE,
@@ -58,13 +61,16 @@ CONTRACT_NAMES: Final = (
     FINANCE,
     BASKETS,
     TOKENS,
+    FUTURES,
+    CLEARING,
+    DELIVERY,
 )
 """The carbon contracts, in the order in which genesis deploys them."""
 
-PAYERS: Final = (MARKET, FINANCE)
+PAYERS: Final = (MARKET, FINANCE, CLEARING)
 """Contracts that hold and settle money in ``cash``."""
 
-HOUSES: Final = (MARKET, FINANCE, BASKETS, TOKENS)
+HOUSES: Final = (MARKET, FINANCE, BASKETS, TOKENS, DELIVERY)
 """Contracts that lock and deliver in ``units``, under names that it knows."""
 
 RETIRERS: Final = (MARKET,)
@@ -179,6 +185,8 @@ def _build_connections(
         Call(CASH, "connect", (_find_addresses(PAYERS),)),
         Call(UNITS, "connect_houses", (list(HOUSES), _find_addresses(HOUSES))),
         Call(RETIREMENT, "connect", (_find_addresses(RETIRERS),)),
+        Call(FUTURES, "connect", tuple(_find_addresses((CLEARING,)))),
+        Call(CLEARING, "connect", tuple(_find_addresses((FUTURES, DELIVERY)))),
     ]
 
 

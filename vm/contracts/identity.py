@@ -17,7 +17,7 @@ ACTIVE_VERIFIER = 2
 SUSPENDED = 3
 REVOKED = 4
 # Names of what is no organisation: the account of the buffer, and contracts that lock units.
-RESERVED = "buffer market auctions finance baskets tokens futures surveillance"
+RESERVED = "buffer market auctions finance baskets tokens futures clearing delivery surveillance"
 ROLES = "regulator enterprise project-owner verifier laboratory bank exchange registry public"
 
 

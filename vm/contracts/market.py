@@ -621,6 +621,13 @@ def get_class(book: str) -> Class:
 
 
 @view
+def may_deliver(book: str, batch: str) -> bool:
+    """Whether a seller may deliver the batch in this book now."""
+    rules = get_rules(book)
+    return batch == rules.batch if rules.batch != "" else is_in_class(book, batch)
+
+
+@view
 def get_ticker(book: str) -> Ticker:
     require(book in tickers, "no-book")
     return tickers[book]

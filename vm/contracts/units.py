@@ -17,7 +17,7 @@ REASONS = "order pledge margin export"
 # keeps them back), and only they unlock.
 HOUSES = {
     "market": "order", "auctions": "order", "finance": "pledge", "baskets": "basket",
-    "tokens": "token", "futures": "margin",
+    "tokens": "token", "delivery": "margin",
 }
 TRACE_MAX = 200
 PAGE_MAX = 100

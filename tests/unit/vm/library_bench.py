@@ -19,6 +19,9 @@ WORDS = {
     "seconds_of add_days add_months add_years day_of_year weekday_of days_between format_date",
     "lib.tables.v1": "check_table find_band get_step interpolate interpolate_clamped",
     "lib.access.v1": "has_role require_role require_any_role add_role remove_role list_roles",
+    "lib.margin.v1": "compute_equity compute_required count_carried compute_rank is_outside "
+    "clamp_to_band compute_part count_minted renew",
+    "lib.series.v1": "check_terms round_to_tick add_trade compute_average",
     "lib.pausing.v1": "is_paused require_running pause_for pause_always resume",
 }
 """What contracts are told of; of a calculator, which is not named here, that is everything."""

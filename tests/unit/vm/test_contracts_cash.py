@@ -267,7 +267,8 @@ def test_the_market_is_named_once_by_the_authority(chain: Chain) -> None:
     chain.refused("not-authority", "regulator", C, "connect", [market])
     genesis = make_market_genesis()
     (connect,) = (call for call in genesis.calls if call.call.contract == C)
-    assert connect.call.arguments == ([market],)
+    (known,) = connect.call.arguments
+    assert isinstance(known, list) and market in known
     with pytest.raises(GenesisError) as caught:
         execute_genesis(MACHINE, replace(genesis, calls=(*genesis.calls, connect)))
     assert caught.value.values_seen["outcome_code"] == "already-connected"

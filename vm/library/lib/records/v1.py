@@ -138,3 +138,30 @@ class Valuation:
     amount: int
     trades: int
     last_price: int
+
+
+# clearing
+@record
+class Trading:
+    """What an order of a series must know: its terms, and the settlement price of the last mark."""
+
+    operator: str
+    underlying: str
+    settlement: int
+    tick: int
+    band: int
+    maker_fee: int
+    taker_fee: int
+    expiry: int
+
+
+# futures
+@record
+class Best:
+    """The order that trades next; order 0: there is none."""
+
+    order: int
+    owner: str
+    price: int
+    contracts: int
+    fee: int

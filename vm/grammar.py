@@ -118,10 +118,10 @@ def check_grammar(tree: ast.Module) -> list[Problem]:
     """Return every node of ``tree`` that the language lacks, and every bound it breaks."""
     problems: list[Problem] = []
     count = functions = 0
-    line = column = 1
-    pending: list[tuple[ast.AST, int, int, int]] = [(tree, 0, 0, 0)]
+    pending: list[tuple[ast.AST, int, int, int, int, int]] = [(tree, 0, 0, 0, 1, 1)]
     while pending:
-        node, depth, levels, loops = pending.pop()
+        # What has no place of its own (an operator, a list of parameters) has its owner's.
+        node, depth, levels, loops, line, column = pending.pop()
         line, column = getattr(node, "lineno", line), getattr(node, "col_offset", column - 1) + 1
         if not isinstance(node, _FLAT):
             count += 1
@@ -136,7 +136,7 @@ def check_grammar(tree: ast.Module) -> list[Problem]:
         if count > NODES_MAX:
             return [Problem(line, column, "syntax", f"over {NODES_MAX} nodes")]
         for child, child_depth in _children(node, depth):
-            pending.append((child, child_depth, levels + 1, loops))
+            pending.append((child, child_depth, levels + 1, loops, line, column))
     if functions > FUNCTIONS_MAX:
         problems.append(Problem(1, 1, "syntax", f"over {FUNCTIONS_MAX} functions"))
     return sorted(problems, key=lambda problem: (problem.line, problem.column))

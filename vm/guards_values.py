@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from vm.gas import VALUE_DEPTH_MAX
 from vm.guards_operators import check_key, compact
 from vm.meter import OBJECT_BYTES, Meter, joined_text_bytes
 from vm.outcome import Fault
@@ -151,17 +150,17 @@ class ValueGuards:
             result[check_key(self.meter, parts[index])] = parts[index + 1]
         return result
 
-    def copy(self, value: Any, depth: int = VALUE_DEPTH_MAX) -> Any:
+    def copy(self, value: Any) -> Any:
         """Return a copy of a constant: each use of it is a fresh value."""
         kind = type(value)
         if kind is list or kind is tuple:
             self.meter.charge(self.meter.schedule.slow_path * (2 + len(value)))
             self.meter.allocate(OBJECT_BYTES * (1 + len(value)))
-            return kind([self.copy(item, depth - 1) for item in value])
+            return kind([self.copy(item) for item in value])
         if kind is dict:
             self.meter.charge(2 * self.meter.schedule.slow_path * (1 + len(value)))
             self.meter.allocate(OBJECT_BYTES + _ENTRY_BYTES * len(value))
-            return {name: self.copy(item, depth - 1) for name, item in value.items()}
+            return {name: self.copy(item) for name, item in value.items()}
         return value
 
     def to_text(self, value: Any) -> str:

@@ -55,9 +55,11 @@ class _Scan:
     elifs: dict[int, int] = field(default_factory=dict)
 
     def refuse(self, position: int, code: str, message: str, hint: str = "") -> None:
+        self.refuse_at(self.line, position - self.line_start + 1, code, message, hint)
+
+    def refuse_at(self, line: int, column: int, code: str, message: str, hint: str = "") -> None:
         if len(self.problems) < PROBLEMS_MAX:
-            column = position - self.line_start + 1
-            self.problems.append(Problem(self.line, column, code, message, hint))
+            self.problems.append(Problem(line, column, code, message, hint))
 
 
 def check_text(source: str) -> list[Problem]:
@@ -112,8 +114,7 @@ def _take(scan: _Scan, match: re.Match[str]) -> int:
     if match["string"] is not None:
         return _take_string(scan, match)
     if kind == "space":
-        if start == scan.line_start and not scan.brackets:
-            scan.indent = end - start
+        scan.indent = end - start  # only asked for at the first token of a statement
         return end
     if kind == "comment":
         return end
@@ -192,10 +193,11 @@ def _take_string(scan: _Scan, match: re.Match[str]) -> int:
     scan.after_string = True
     if prefix not in _STRING_PREFIXES:
         scan.refuse(start, "string-prefix", f"string prefix {prefix!r}", "none, f or b")
+    line, column = scan.line, start - scan.line_start + 1  # it may end lines further down
     position = match.end()
     while not source.startswith(quote, position):
         if position >= len(source) or (source[position] == "\n" and len(quote) == 1):
-            scan.refuse(start, "string", "string is never closed")
+            scan.refuse_at(line, column, "string", "string is never closed")
             return position
         position = _take_character(scan, prefix, position)
     return position + len(quote)
@@ -206,12 +208,10 @@ def _take_character(scan: _Scan, prefix: str, position: int) -> int:
     source = scan.source
     character = source[position]
     if character == "\\":
-        if source[position + 1 : position + 2] not in _ESCAPES or position + 1 >= len(source):
+        escaped = source[position + 1 : position + 2]
+        if escaped not in _ESCAPES:
             scan.refuse(position, "escape", "unknown escape", "\\n \\\\ \\' \\\" only")
-        elif source[position + 1] == "\n":
-            scan.refuse(position, "escape", "a string goes on over the line's end")
-            return position + 1
-        return position + 2 if source[position + 1 : position + 2] != "\n" else position + 1
+        return position + 1 if escaped == "\n" else position + 2
     if character == "\n":
         scan.line += 1
         scan.line_start = position + 1

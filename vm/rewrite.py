@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping
+from itertools import count
 from typing import Any, Final
 
 from vm.declarations import Contract, Function, Variable
@@ -76,7 +77,7 @@ class FunctionRewriter:
         self._names = names or {}
         self.blocks: list[tuple[int, int]] = []
         self._cost = 0
-        self._temporaries = 0
+        self._temporaries = count()
         self._scope = Scope(contract, frozenset())
         self._integers = Integers(contract, frozenset(), frozenset())
 
@@ -84,13 +85,11 @@ class FunctionRewriter:
         """Return the guarded function."""
         self._scope = make_scope(self.contract, function)
         self._integers = find_integers(self.contract, function)
-        self._temporaries = 0
         node = function.node
         parameters = [ast.arg(name) for name, _ in function.parameters]
         arguments = ast.arguments([], parameters, None, [], [], None, [])
         body = self._block(node.body, 0, node.lineno)
-        rewritten = ast.FunctionDef(self._rename(node.name), arguments, body, [])
-        return ast.copy_location(rewritten, node)
+        return ast.FunctionDef(self._rename(node.name), arguments, body, [])
 
     def _rename(self, name: str) -> str:
         return self._names.get(name, name)
@@ -108,7 +107,7 @@ class FunctionRewriter:
             ends = isinstance(node, ast.If | ast.For | ast.While) or index == len(body) - 1
             if ends:
                 charge = ast.Expr(guard("charge", ast.Constant(self._cost)))
-                result.insert(start, ast.copy_location(charge, node))
+                result.insert(start, charge)
                 self.blocks.append((line, self._cost))
                 self._cost = self.schedule.block
             result += rewritten
@@ -118,12 +117,6 @@ class FunctionRewriter:
         return result
 
     def _statement(self, node: ast.stmt) -> list[ast.stmt]:
-        rewritten = self._rewrite_statement(node)
-        for item in rewritten:
-            ast.copy_location(item, node)
-        return rewritten
-
-    def _rewrite_statement(self, node: ast.stmt) -> list[ast.stmt]:
         self._cost += self.schedule.node
         match node:
             case ast.Assign():
@@ -158,14 +151,14 @@ class FunctionRewriter:
 
     def _for(self, node: ast.For) -> ast.For:
         self._cost += self.schedule.builtin
-        turns = self._turns(node.iter, node.target, 0)
+        turns = self._turns(node.iter, node.target)
         body = self._block(node.body, self.schedule.turn, node.lineno)
         return ast.For(_copy_target(node.target), turns, body, self._else(node.orelse))
 
-    def _turns(self, source: ast.expr, target: ast.expr, price: int) -> ast.expr:
+    def _turns(self, source: ast.expr, target: ast.expr) -> ast.Call:
         size = len(get_target_names(target)) if isinstance(target, ast.Tuple) else 0
-        values = self._peek(source)
-        return guard("turns", values, ast.Constant(price), ast.Constant(size))
+        free = ast.Constant(0)  # a loop's body pays for its turns, a comprehension sets a price
+        return guard("turns", self._peek(source), free, ast.Constant(size))
 
     def _while(self, node: ast.While) -> ast.While:
         before = self._cost
@@ -232,8 +225,7 @@ class FunctionRewriter:
 
     def _keep(self, before: list[ast.stmt], value: ast.expr) -> Callable[[], ast.expr]:
         """Store ``value`` in a name no source can spell; return how to read it."""
-        name = f"$t{self._temporaries}"
-        self._temporaries += 1
+        name = f"$t{next(self._temporaries)}"
         before.append(ast.Assign([ast.Name(name, ast.Store())], value))
         return lambda: ast.Name(name, ast.Load())
 
@@ -362,12 +354,11 @@ class FunctionRewriter:
     def _display(self, node: ast.expr) -> ast.expr:
         """Lists, tuples and dicts written out: their memory is metered."""
         if isinstance(node, ast.Dict):
-            pairs = [
-                self._expression(part)
-                for key, value in zip(node.keys, node.values, strict=True)
-                for part in (key, value)
-                if part is not None
-            ]
+            pairs: list[ast.expr] = []
+            for key, value in zip(node.keys, node.values, strict=True):
+                if key is None:  # ``**``
+                    raise _unchecked(node)
+                pairs += self._expression(key), self._expression(value)
             self._cost += self.schedule.display_item * (len(pairs) + 2)
             return guard("make_dict", ast.Tuple(pairs, ast.Load()))
         if not isinstance(node, ast.List | ast.Tuple):
@@ -398,7 +389,7 @@ class FunctionRewriter:
         parts: list[ast.comprehension] = []
         for index, generator in enumerate(node.generators):
             self._cost = 0 if index else outer_cost
-            source = self._turns(generator.iter, generator.target, 0)
+            source = self._turns(generator.iter, generator.target)
             if index:
                 prices[-1] += self._cost + self.schedule.builtin
             else:

@@ -8,6 +8,7 @@ it runs elsewhere too, where one test has many programs. Not collected with the 
 
 import json
 from random import Random
+from types import ModuleType
 
 import pytest
 
@@ -16,9 +17,25 @@ from tests.adversarial.confine import run
 from tests.adversarial.test_adversarial import describe
 from tests.fuzz.cases import compare
 from tests.fuzz.generator.programs import make_case
+from tests.fuzz.test_guards_alone import (  # noqa: F401 - collected here as well
+    test_the_guards_alone_stop_an_attribute_walk,
+    test_the_rewriter_knows_only_what_the_checks_accept,
+    unchecked,
+)
+from tests.unit.vm import test_vm_rulebook_functions as function_rules
+from tests.unit.vm import test_vm_rulebook_grammar as grammar_rules
+from tests.unit.vm import test_vm_rulebook_module as module_rules
+from tests.unit.vm import test_vm_rulebook_text as text_rules
 from tests.unit.vm.test_vm_gas import VECTORS, run_body
-from tests.unit.vm.test_vm_guard_refusals import (  # noqa: F401 - collected here as well
+from tests.unit.vm.test_vm_gas_by_line import test_a_block_costs_what_the_table_says  # noqa: F401
+from tests.unit.vm.test_vm_guard_prices import (  # noqa: F401
+    test_a_dict_that_loses_most_of_its_entries_gives_their_room_back,
+    test_a_guard_does_charges_and_allocates_what_the_second_evaluator_says,
+    test_a_power_that_cannot_fit_is_never_computed,
+)
+from tests.unit.vm.test_vm_guard_refusals import (  # noqa: F401
     test_a_guard_refuses_what_it_must_and_nothing_beside_it,
+    test_nothing_is_written_below_a_view,
 )
 from tests.unit.vm.test_vm_integers import (  # noqa: F401
     test_a_quick_guard_is_the_guard_of_its_name_for_two_integers,
@@ -36,6 +53,12 @@ from vm.machine import Machine
 from vm.specialise import LINK_OPTIONS, LinkOptions
 
 RANDOM = 60
+RULEBOOKS = {
+    "text": text_rules,
+    "grammar": grammar_rules,
+    "module": module_rules,
+    "functions": function_rules,
+}
 EXPECTED = dict(VALUES)
 FAMILIES = programs.FAMILIES | texts.FAMILIES | bombs.FAMILIES | state.FAMILIES
 ROWS = [
@@ -44,6 +67,13 @@ ROWS = [
     if not family.endswith("-bomb") or family == "number-bomb"  # they take their whole second
     for index, (verdict, text) in enumerate(rows)
 ]
+
+
+@pytest.mark.parametrize("name", RULEBOOKS)
+def test_a_rulebook(name: str) -> None:
+    rulebook: ModuleType = RULEBOOKS[name]
+    for text, said in rulebook.RULES:
+        assert rulebook.read(text) == said
 
 
 @pytest.mark.parametrize("row", json.loads(VECTORS.read_text()), ids=lambda row: row["body"][:40])

@@ -6,6 +6,8 @@ the guards asked for (``make mutate TARGET=vm``); the corpus has the others.
 
 # ruff: noqa: E501 - a program's text is clearer on one line
 
+from functools import cache
+
 import pytest
 
 from tests.fuzz.cases import Case, compare, observe
@@ -21,8 +23,17 @@ nested = Map[str, dict[str, list[int]]]()
 @export
 def f(a: int, s: str):
 """
-MACHINES = (Machine(), Machine(options=LinkOptions(parts_max=0)))
-"""With straight-line codecs and guards, and with the general ones."""
+
+
+@cache
+def get_machines() -> tuple[Machine, Machine]:
+    """With straight-line codecs and guards, and with the general ones.
+
+    Made by the first test: one made on import would run the checker over the library, and
+    whoever judges mutants would have to import everything anew for each (tests/mutation).
+    """
+    return Machine(), Machine(options=LinkOptions(parts_max=0))
+
 
 ROWS = [
     # builtins
@@ -160,7 +171,7 @@ ROWS = [
 def test_a_guard_refuses_what_it_must_and_nothing_beside_it(body, expected):
     source = HEADER + "".join(f"    {line}\n" for line in body.split("\n"))
     case = Case((("main", source, []),), ((0, GAS, [("main", "f", [7, "\u00e9"])]),))
-    for machine in MACHINES:
+    for machine in get_machines():
         deployed, (status, code, _, _, values, *_), _ = observe(case, machine)
         assert deployed[0] == "ok", deployed
         if isinstance(expected, str) and status == "fault":
@@ -179,7 +190,7 @@ def test_nothing_is_written_below_a_view(line):
     source = head + f"    lists[1] = [2]\n@view\ndef g():\n    {line}\n"
     calls = [("main", "f", [7, "b"])], [("main", "g", [])]
     case = Case((("main", source, []),), tuple((0, GAS, call) for call in calls))
-    for machine in MACHINES:
+    for machine in get_machines():
         _, written, refused, state = observe(case, machine)
         assert (written[0], refused[:2]) == ("ok", ("fault", "read-only"))
         assert [key for key, _ in state] == [b"main\0lists\0" + (2**255 + 1).to_bytes(32, "big")]

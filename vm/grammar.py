@@ -22,7 +22,13 @@ LOOP_DEPTH_MAX: Final = 8
 FUNCTIONS_MAX: Final = 128
 COMPREHENSION_LOOPS_MAX: Final = 2
 
-FIELDS: Final[dict[str, frozenset[str]]] = {
+_BARE: Final = """
+Pass Break Continue Load Store Del And Or Not Invert USub
+Add Sub Mult FloorDiv Mod Pow LShift RShift BitAnd BitOr BitXor
+Eq NotEq Lt LtE Gt GtE In NotIn Is IsNot
+"""
+"""Nodes without fields."""
+FIELDS: Final[dict[str, frozenset[str]]] = {name: frozenset() for name in _BARE.split()} | {
     name: frozenset(fields.split())
     for name, fields in {
         "Module": "body",
@@ -41,9 +47,6 @@ FIELDS: Final[dict[str, frozenset[str]]] = {
         "While": "test body orelse",
         "If": "test body orelse",
         "Expr": "value",
-        "Pass": "",
-        "Break": "",
-        "Continue": "",
         "BoolOp": "op values",
         "BinOp": "left op right",
         "UnaryOp": "op operand",
@@ -64,35 +67,6 @@ FIELDS: Final[dict[str, frozenset[str]]] = {
         "FormattedValue": "value",
         "Constant": "value",
         "Name": "id ctx",
-        "Load": "",
-        "Store": "",
-        "Del": "",
-        "And": "",
-        "Or": "",
-        "Add": "",
-        "Sub": "",
-        "Mult": "",
-        "FloorDiv": "",
-        "Mod": "",
-        "Pow": "",
-        "LShift": "",
-        "RShift": "",
-        "BitAnd": "",
-        "BitOr": "",
-        "BitXor": "",
-        "USub": "",
-        "Not": "",
-        "Invert": "",
-        "Eq": "",
-        "NotEq": "",
-        "Lt": "",
-        "LtE": "",
-        "Gt": "",
-        "GtE": "",
-        "In": "",
-        "NotIn": "",
-        "Is": "",
-        "IsNot": "",
     }.items()
 }
 

@@ -215,8 +215,7 @@ def _take_character(scan: _Scan, prefix: str, position: int) -> int:
     if character == "\n":
         scan.line += 1
         scan.line_start = position + 1
-        return position + 1
-    if "f" in prefix.lower() and character in "{}":
+    elif "f" in prefix.lower() and character in "{}":
         if source[position : position + 2] in ("{{", "}}"):
             return position + 2
         placeholder = _PLACEHOLDER.match(source, position)

@@ -32,13 +32,17 @@ from tests.unit.vm.test_vm_guard_prices import (  # noqa: F401
     test_a_dict_that_loses_most_of_its_entries_gives_their_room_back,
     test_a_guard_does_charges_and_allocates_what_the_second_evaluator_says,
     test_a_power_that_cannot_fit_is_never_computed,
+    test_a_scan_steps_over_no_more_deleted_rows_than_there_is_gas_for,
 )
 from tests.unit.vm.test_vm_guard_refusals import (  # noqa: F401
     test_a_guard_refuses_what_it_must_and_nothing_beside_it,
     test_nothing_is_written_below_a_view,
 )
 from tests.unit.vm.test_vm_integers import (  # noqa: F401
+    test_a_comprehension_s_name_hides_a_constant_that_is_an_integer,
     test_a_quick_guard_is_the_guard_of_its_name_for_two_integers,
+    test_a_word_that_something_else_is_called_by_counts_for_nothing,
+    test_the_parts_of_an_expression_are_not_walked_for_each_of_its_operators,
     test_the_rewriter_uses_them_where_both_operands_are_integers,
     test_what_can_only_be_an_integer_is_one,
     test_what_may_be_something_else_is_none,

@@ -19,6 +19,7 @@ from vm.guards_operators import OperatorGuards
 from vm.guards_values import ValueGuards
 from vm.meter import Meter
 from vm.outcome import Fault
+from vm.state import Overlay
 
 HEADER = """from lib.integers.v1 import sqrt_down
 from vm import Address, Map, Var, ctx, event, export, record
@@ -174,3 +175,25 @@ def test_a_dict_that_loses_most_of_its_entries_gives_their_room_back(delete):
         delete(entries, number)
     assert list(entries.items()) == [(number, -number) for number in range(1_990, 2_000)]
     assert entries.__sizeof__() < full // 16
+
+
+def test_a_scan_steps_over_no_more_deleted_rows_than_there_is_gas_for(monkeypatch):
+    asked = []
+    scan_counted = Overlay.scan_counted
+
+    def watch(overlay, prefix, after, limit, hidden_max):
+        asked.append(hidden_max)
+        return scan_counted(overlay, prefix, after, limit, hidden_max)
+
+    monkeypatch.setattr(Overlay, "scan_counted", watch)
+    source = HEADER + "    return sizes.scan(limit=1)\n"
+    for gas in (20_000, 40_000):
+        case = Case((("main", source, []),), ((0, gas, [("main", "f", [7, ""])]),))
+        for machine in get_machines():
+            _, (status, *_), _ = observe(case, machine)
+            assert status == "ok"
+    prices = Schedule()
+    # What is left for them when the scan and its row are paid, and some 2,000 for the call.
+    most = [(gas - prices.scan - prices.scan_row) // prices.scan_hidden for gas in (20_000, 40_000)]
+    assert asked[0] == asked[1] and most[0] - 20 < asked[0] < most[0]
+    assert asked[2] == asked[3] == asked[0] + 20_000 // prices.scan_hidden

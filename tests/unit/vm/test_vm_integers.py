@@ -128,6 +128,22 @@ def test_what_is_no_integer_hides_a_constant_that_is_one():
     assert not integers.covers(name, name)
 
 
+@pytest.mark.parametrize("line", ["x = len(a)", "for x in range(a):\n        pass"])
+def test_a_word_that_something_else_is_called_by_counts_for_nothing(line):
+    """The checks let nothing hide a word; this is the line behind them."""
+
+    def find_in(contract, *before):
+        lines = "".join(f"    {item}\n" for item in (*before, line))
+        node = ast.parse(f"def f(a: int) -> None:\n{lines}").body[0]
+        return (
+            "x" in find_integers(contract, Function("f", "", (("a", INT),), NONE, "", node)).names
+        )
+
+    assert find_in(Contract())
+    assert not find_in(Contract(), "len = a", "range = a")
+    assert not find_in(Contract(constants={"len": None, "range": None}))
+
+
 def test_a_comprehension_s_name_hides_a_constant_that_is_an_integer():
     head = "N = 5\ndef f(a: int) -> None:\n"
     assert quick_names(f"{head}    x = [N + 1 for N in ['b']]\n") == set()
@@ -194,6 +210,11 @@ def quick_names(text):
         ("x = [n * 2 for m in [a]]", {"int.multiply"}),
         ("x = [a for m in range(n - 1)]", {"int.subtract"}),
         ("x = [n - 1 for m in [a]] + [n for n in [a]]", {"int.subtract"}),
+        # A part counts by what it is made of, or because its operator gives an int or a fault.
+        ("x = (n + 1) * 2", {"int.add", "int.multiply"}), ("x = (a + 1) * 2", set()),
+        ("x = (a - 1) * 2", {"int.multiply"}), ("x = 2 * (a - 1)", {"int.multiply"}),
+        ("x = (n if a else 1) * 2", {"int.multiply"}), ("x = (n if a else a) * 2", set()),
+        ("x = (a if a else n) * 2", set()), ("x = a * (n - 1)", {"int.subtract"}),
     ],
 )  # fmt: skip
 def test_the_rewriter_uses_them_where_both_operands_are_integers(line, quick):

@@ -56,7 +56,32 @@ def read(text: str) -> list[str]:
     return describe(check_grammar(ast.parse(text)))
 
 
+LANGUAGE = """from vm import ctx
+X: int = 1
+@record
+class R:
+    a: int
+@export
+def f(a: int, b: list[int]) -> None:
+    c = a + b - a * b // a % b ** a << b >> a & b | a ^ ~b
+    c += not a and (b or -a)
+    d, e = a == b, a != b, a < b, a <= b, a > b, a >= b, a in b, a not in b, a is b, a is not b
+    del b[0], b[1:2]
+    for i in b:
+        if a:
+            pass
+        else:
+            continue
+    else:
+        g = {a: b for a in b if b}
+    while a if b else c:
+        break
+    return f'{a}b' + g.h(i=1) + [a for a in b][0] + {'a': b'a', None: True}
+"""
+"""Every node that the language has, and every field of them."""
+
 RULES = [
+    (LANGUAGE, []),
     # what Python has and the language has not, with what to write instead
     ("try:\n    pass\nexcept E:\n    pass\n", [f"1:1 syntax: Try {NO} (a failing call fails the transaction)"]),
     ("raise E\n", [f"1:1 syntax: Raise {NO} (use revert('code'))"]),

@@ -109,6 +109,7 @@ RULES = [
     ("x = f'a{a!r}'\n", [f"1:8 {PLACEHOLDER}", f"1:12 {PLACEHOLDER}"]),
     ("x = f'{a.b.c}' + f'}'\n", [f"1:7 {PLACEHOLDER}", f"1:13 {PLACEHOLDER}", f"1:20 {PLACEHOLDER}"]),
     ("x = f'{{{a}'\n", []),
+    ("x = f'~'\n", []),
     # one text is told at most a hundred things
     ("x = 1\t\n" * 101, [f"{line}:6 character: character is not allowed (indent with spaces)" for line in range(1, 101)]),
     ("(\n" + "?\n" * 101, [f"{line}:1 character: '?' has no meaning here" for line in range(2, 102)]),

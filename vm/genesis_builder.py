@@ -43,6 +43,7 @@ TOKENS: Final = "tokens"
 FUTURES: Final = "futures"
 CLEARING: Final = "clearing"
 DELIVERY: Final = "delivery"
+SURVEILLANCE: Final = "surveillance"
 
 CONTRACT_NAMES: Final = (
     GOVERNANCE,
@@ -64,6 +65,7 @@ CONTRACT_NAMES: Final = (
     FUTURES,
     CLEARING,
     DELIVERY,
+    SURVEILLANCE,
 )
 """The carbon contracts, in the order in which genesis deploys them."""
 
@@ -187,6 +189,8 @@ def _build_connections(
         Call(RETIREMENT, "connect", (_find_addresses(RETIRERS),)),
         Call(FUTURES, "connect", tuple(_find_addresses((CLEARING,)))),
         Call(CLEARING, "connect", tuple(_find_addresses((FUTURES, DELIVERY)))),
+        Call(IDENTITY, "connect", (compute_contract_address(SURVEILLANCE),)),
+        Call(UNITS, "connect_surveillance", (compute_contract_address(SURVEILLANCE),)),
     ]
 
 

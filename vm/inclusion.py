@@ -49,7 +49,7 @@ DIGESTS: Final = {
     "lib.measurement.v1": "790f39ee8311c34a171f5dbab230bc3fc3b7a9f6878c84954da9eb3d38d0d194",
     "lib.pausing.v1": "9337f905de53d10fca8caf37c130506104222883461f21d7c7708860603eb4cb",
     "lib.quantities.v1": "4e9e5d1e1883b0c605e05619f50b6a920c424b5639c3eaa3d2b04aa6fc90752c",
-    "lib.records.v1": "8ab940d8c2fa90d496de120460606682ed97b30bf90e9dbad39deeb9a5971c5e",
+    "lib.records.v1": "ca08138d3cd82bbe32fa72e385eda76513e9b83932a2ada32e0a91f3a9660e1b",
     "lib.series.v1": "246ac29776464b37dd671904bf707ff4b2ee7e5f1cfcba13d49934f6bdbdff02",
     "lib.sinks.v1": "31e8cc03c7936f48ed5c62bb8319e31ffbdb5554d56234b07e9fc7f06ad30e7f",
     "lib.tables.v1": "219c7db972712f5fab7006a101ee97c73bfae80b31f5c4649604b735cae29290",

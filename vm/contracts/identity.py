@@ -4,10 +4,13 @@ An organisation owns, signs and is held to account; a key only speaks for it. Th
 away keys that governance.accounts does not know, so suspension takes the keys out of there.
 After a change of keys, no key of that organisation moves units until the delay has passed:
 whoever stole one key cannot swap the keys and empty the account in one night.
+Where `surveillance` stopped an organisation's trading, its keys still speak (it may appeal) but
+neither give nor take until the end, which comes by itself.
 Never does anything here judge a project or move a unit.
 """
 from vm import Address, Map, Var, call, ctx, emit, event, export, init, record, require, revert, view
 from lib.arguments.v1 import check_id, check_length
+from lib.records.v1 import Organisation
 
 KEYS_MAX = 16
 FROZEN = 9223372036854775807
@@ -18,6 +21,9 @@ SUSPENDED = 3
 REVOKED = 4
 # Names of what is no organisation: the account of the buffer, and contracts that lock units.
 RESERVED = "buffer market auctions finance baskets tokens futures clearing delivery surveillance"
+# ACTIVE and ACTIVE_VERIFIER, while or after their trading was stopped.
+STOPPED = 5
+STOPPED_VERIFIER = 6
 ROLES = "regulator enterprise project-owner verifier laboratory bank exchange registry public"
 
 
@@ -38,22 +44,20 @@ class Profile:
 
 
 @record
-class Organisation:
-    name: str
-    country: str
-    roles: list[str]
-    status: str
-    registered_at: int
-    keys: list[Address]
-
-
-@record
 class Accreditation:
     organisation: str
     scope: str
     valid_from: int
     valid_until: int
     given_by: str
+
+
+@record
+class Stop:
+    """Trading stands still until then; movable_from is what the keys go back to."""
+
+    until: int
+    movable_from: int
 
 
 @event
@@ -123,18 +127,48 @@ class GrantRevoked:
     subject: str
 
 
+@event
+class ControlChanged:
+    organisation: str
+    head: str
+
+
+@event
+class TradingStopped:
+    organisation: str
+    until: int
+
+
+@event
+class TradingResumed:
+    organisation: str
+
+
 authority = Var[Address]()
+surveillance = Var[Address]()
+connected = Var[bool]()
 
 accounts = Map[Address, Account]()
 standing = Map[str, int](default=0)
 profiles = Map[str, Profile]()
 accreditations = Map[tuple[str, str], Accreditation]()
 grants = Map[tuple[str, str, str], int](default=0)
+heads = Map[str, str](default="")
+group_sizes = Map[str, int](default=0)
+stops = Map[str, Stop]()
 
 
 @init
 def create() -> None:
     authority.set(ctx.sender)
+
+
+@export
+def connect(surveillance_contract: Address) -> None:
+    require(ctx.sender == authority.get(), "not-authority")
+    require(not connected.get(), "already-connected")
+    connected.set(True)
+    surveillance.set(surveillance_contract)
 
 
 # --- organisations ----------------------------------------------------------------------------
@@ -194,7 +228,13 @@ def store_roles(organisation: str, old: Profile, roles: list[str], has_verified:
     )
     if is_standing(organisation):
         # Once a verifier, always asked: what it verified it may never hold.
-        standing[organisation] = ACTIVE_VERIFIER if has_verified else ACTIVE
+        standing[organisation] = get_rank(organisation, has_verified)
+
+
+def get_rank(organisation: str, has_verified: bool) -> int:
+    """The standing of one that is neither suspended nor revoked."""
+    rank = ACTIVE_VERIFIER if has_verified else ACTIVE
+    return rank + STOPPED - ACTIVE if organisation in stops else rank
 
 
 @export
@@ -212,11 +252,10 @@ def reinstate(organisation: str) -> None:
     require_power_over(organisation)
     require(standing[organisation] == SUSPENDED, "not-suspended")
     profile = profiles[organisation]
-    standing[organisation] = ACTIVE_VERIFIER if profile.has_verified else ACTIVE
+    standing[organisation] = get_rank(organisation, profile.has_verified)
     # As after a change of keys: a suspension must not cut a running delay short.
-    movable_from = ctx.time + call("governance", "get_key_delay")
+    delay_keys(organisation, profile.keys)
     for key in profile.keys:
-        accounts[key] = Account(organisation, movable_from)
         call("governance", "set_account", key, organisation)
     emit(StatusChanged(organisation, "active", ""))
 
@@ -292,9 +331,66 @@ def store_keys(organisation: str, keys: list[Address]) -> None:
     profiles[organisation] = Profile(
         old.name, old.country, old.roles, old.registered_at, old.has_verified, keys
     )
+    delay_keys(organisation, keys)
+
+
+def delay_keys(organisation: str, keys: list[Address]) -> None:
     movable_from = ctx.time + call("governance", "get_key_delay")
+    if organisation in stops:
+        stop = stops[organisation]
+        stops[organisation] = Stop(stop.until, movable_from)
+        movable_from = max(movable_from, stop.until)
     for key in keys:
         accounts[key] = Account(organisation, movable_from)
+
+
+# --- groups, and trading that stands still ----------------------------------------------------
+
+
+@export
+def set_control(organisation: str, head: str) -> None:
+    """Who controls it in the end; '' = nobody else. Heads have no heads, so nothing goes round."""
+    require_supervisor()
+    get_profile(organisation)
+    old = heads[organisation]
+    require(head != old, "same-head")
+    if head != "":
+        get_profile(head)
+        require(head != organisation and heads[head] == "", "not-a-head")
+        require(group_sizes[organisation] == 0, "is-a-head")
+        group_sizes[head] += 1
+    if old != "":
+        group_sizes[old] -= 1
+    heads[organisation] = head
+    emit(ControlChanged(organisation, head))
+
+
+@export
+def stop_trading(organisation: str, until: int) -> None:
+    """For the contract surveillance, which looks after the reason, the end and the appeal."""
+    require(ctx.sender == surveillance.get(), "not-surveillance")
+    require(is_standing(organisation) and organisation not in stops, "not-active")
+    profile = profiles[organisation]
+    movable_from = max([accounts[key].movable_from for key in profile.keys] + [0])
+    stops[organisation] = Stop(until, movable_from)
+    standing[organisation] = get_rank(organisation, profile.has_verified)
+    for key in profile.keys:
+        accounts[key] = Account(organisation, max(until, movable_from))
+    emit(TradingStopped(organisation, until))
+
+
+@export
+def resume_trading(organisation: str) -> None:
+    require(ctx.sender == surveillance.get(), "not-surveillance")
+    require(organisation in stops, "not-stopped")
+    movable_from = stops[organisation].movable_from
+    del stops[organisation]
+    if is_standing(organisation):
+        profile = profiles[organisation]
+        standing[organisation] = get_rank(organisation, profile.has_verified)
+        for key in profile.keys:
+            accounts[key] = Account(organisation, movable_from)
+    emit(TradingResumed(organisation))
 
 
 # --- accreditations and grants ----------------------------------------------------------------
@@ -376,7 +472,7 @@ def require_manager(organisation: str) -> None:
 
 
 def is_standing(organisation: str) -> bool:
-    return standing[organisation] in [ACTIVE, ACTIVE_VERIFIER]
+    return standing[organisation] in [ACTIVE, ACTIVE_VERIFIER, STOPPED, STOPPED_VERIFIER]
 
 
 def get_profile(organisation: str) -> Profile:
@@ -414,15 +510,29 @@ def get_mover(account: Address) -> str:
     mover = accounts.get(account)
     require(mover is not None, "not-a-member")
     if mover.movable_from > ctx.time:
-        revert("key-delay" if mover.movable_from != FROZEN else "not-a-member")
+        require(mover.movable_from != FROZEN, "not-a-member")
+        require(not is_stopped(mover.organisation), "trading-frozen")
+        revert("key-delay")
     return mover.organisation
+
+
+def is_stopped(organisation: str) -> bool:
+    return organisation in stops and stops[organisation].until > ctx.time
+
+
+def get_taking_rank(taker: str) -> int:
+    """ACTIVE, ACTIVE_VERIFIER or, for whoever may receive nothing now, another standing."""
+    rank = standing[taker]
+    if rank >= STOPPED and not is_stopped(taker):
+        return rank + ACTIVE - STOPPED
+    return rank
 
 
 @view
 def get_parties(giver: Address, taker: str) -> list[str]:
     """[organisation of the giver, 'verifier' when the taker ever verified, else '']."""
     organisation = get_mover(giver)
-    rank = standing[taker]
+    rank = get_taking_rank(taker)
     require(rank == ACTIVE or rank == ACTIVE_VERIFIER, "no-receiver")
     return [organisation, "verifier" if rank == ACTIVE_VERIFIER else ""]
 
@@ -430,15 +540,16 @@ def get_parties(giver: Address, taker: str) -> list[str]:
 @view
 def get_taker(taker: str) -> str:
     """'none' when ``taker`` may receive nothing, 'verifier' when it ever verified, else ''."""
-    if not is_standing(taker):
+    rank = get_taking_rank(taker)
+    if rank != ACTIVE and rank != ACTIVE_VERIFIER:
         return "none"
-    return "verifier" if standing[taker] == ACTIVE_VERIFIER else ""
+    return "verifier" if rank == ACTIVE_VERIFIER else ""
 
 
 @view
 def get_organisation(organisation: str) -> Organisation:
     found = get_profile(organisation)
-    names = ["", "active", "active", "suspended", "revoked"]
+    names = ["", "active", "active", "suspended", "revoked", "active", "active"]
     status = names[standing[organisation]]
     return Organisation(
         found.name, found.country, found.roles, status, found.registered_at, found.keys
@@ -477,6 +588,19 @@ def get_accreditation(organisation: str, scope: str) -> Accreditation:
 @view
 def has_grant(owner: str, reader: str, subject: str, time: int) -> bool:
     return grants[owner, reader, subject] > time
+
+
+@view
+def control_of(organisation: str) -> str:
+    """The head of its group; itself where no other controls it."""
+    head = heads[organisation]
+    return organisation if head == "" else head
+
+
+@view
+def trading_stopped_until(organisation: str) -> int:
+    """0 when its trading stands still no more."""
+    return stops[organisation].until if is_stopped(organisation) else 0
 
 
 @view

@@ -14,7 +14,7 @@ from vm import (
 )
 from lib.arguments.v1 import check_id, check_length, check_limit
 from lib.classes.v1 import Class, check_class, is_fitting
-from lib.records.v1 import Payment, Project, Valuation
+from lib.records.v1 import Payment, Project, Trade, Valuation
 
 BUY = "buy"
 SELL = "sell"
@@ -82,23 +82,6 @@ class Order:
     purpose: str
     status: str
     placed_at: int
-
-
-@record
-class Trade:
-    price: int
-    quantity_kg: int
-    amount: int
-    maker_fee: int
-    taker_fee: int
-    buyer: str
-    seller: str
-    maker: int
-    taker: int
-    batch: str
-    start: int
-    time: int
-    height: int
 
 
 @record

@@ -9,6 +9,7 @@ Never does a method here set a retired or cancelled serial back.
 """
 from vm import Address, Map, Var, call, ctx, emit, event, export, init, record, require, revert, view
 from lib.arguments.v1 import check_id, check_length, check_limit
+from lib.records.v1 import Step
 
 BUFFER = "buffer"
 REPORT_PREFIX = "mrv."
@@ -17,9 +18,11 @@ REASONS = "order pledge margin export"
 # keeps them back), and only they unlock.
 HOUSES = {
     "market": "order", "auctions": "order", "finance": "pledge", "baskets": "basket",
-    "tokens": "token", "delivery": "margin",
+    "tokens": "token", "delivery": "margin", "surveillance": "court",
 }
+SURVEILLANCE = "surveillance"
 TRACE_MAX = 200
+OWNED_BY = ["issue", "transfer", "release"]
 PAGE_MAX = 100
 # 10^15 t: far above anything real, and so far below 2^255 that no sum of them can overflow.
 SERIAL_MAX = 1000000000000000000
@@ -112,18 +115,6 @@ class Join:
 
 
 @record
-class Step:
-    step: int
-    kind: str
-    start: int
-    end: int
-    giver: str
-    taker: str
-    time: int
-    height: int
-
-
-@record
 class Holding:
     batch: str
     kg: int
@@ -211,6 +202,8 @@ mrv = Var[Address]()
 mrv_connected = Var[bool]()
 houses = Map[Address, str](default="")
 houses_connected = Var[bool]()
+surveillance = Var[Address]()
+surveillance_connected = Var[bool]()
 
 reports = Map[str, Report]()
 batches = Map[str, Batch]()
@@ -266,6 +259,14 @@ def connect_houses(names: list[str], contracts: list[Address]) -> None:
     houses_connected.set(True)
     for index, contract in enumerate(contracts):
         houses[contract] = names[index]
+
+
+@export
+def connect_surveillance(surveillance_contract: Address) -> None:
+    require(ctx.sender == authority.get(), "not-authority")
+    require(not surveillance_connected.get(), "already-connected")
+    surveillance_connected.set(True)
+    surveillance.set(surveillance_contract)
 
 
 # --- verified and issued ----------------------------------------------------------------------
@@ -543,6 +544,27 @@ def unlock(batch: str, start: int, end: int) -> None:
     else:
         require(caller == held.holder, "not-holder")
     unlock_lot(batch, lot, end)
+
+
+@export
+def freeze(batch: str, start: int, end: int, reference: str) -> str:
+    """For the contract surveillance alone: a court's lock that it alone opens. The owner."""
+    require(ctx.sender == surveillance.get(), "not-surveillance")
+    check_bounds(start, end)
+    lot_end = find_lot(batch, start, end)
+    lot = lots[batch, lot_end]
+    require_owned(lot, lot.owner)
+    carve(batch, lot, lot_end, start, end, lot.owner, "locked", "lock")
+    locks[batch, end] = Lock("court", SURVEILLANCE, reference, ctx.time)
+    emit(Locked(batch, start, end, lot.owner, "court", SURVEILLANCE))
+    return lot.owner
+
+
+@export
+def unfreeze(batch: str, start: int, end: int) -> None:
+    """For the contract surveillance alone, which froze all of this lot."""
+    require(ctx.sender == surveillance.get(), "not-surveillance")
+    unlock_lot(batch, lots[batch, end], end)
 
 
 def unlock_lot(batch: str, lot: Held, end: int) -> None:
@@ -868,6 +890,19 @@ def may_hold(organisation: str, batch: str) -> bool:
 @view
 def trace(batch: str, serial: int, limit: int) -> list[Step]:
     """The life of one serial, newest step first."""
+    return walk_back(batch, serial, limit, False)
+
+
+@view
+def trace_owners(batch: str, serial: int, limit: int) -> list[Step]:
+    """Of the life of one serial the steps that gave it an owner, newest first.
+
+    However many locks, splits and merges lie between: they cost gas here and hide nothing.
+    """
+    return walk_back(batch, serial, limit, True)
+
+
+def walk_back(batch: str, serial: int, limit: int, owners_only: bool) -> list[Step]:
     require(1 <= limit and limit <= TRACE_MAX, "bad-limit")
     lot = lots[batch, find_end(batch, serial)]
     at = lot.moved_at
@@ -875,9 +910,12 @@ def trace(batch: str, serial: int, limit: int) -> list[Step]:
     steps: list[Step] = []
     while number > 0 and len(steps) < limit:
         move = moves[batch, at, number]
-        steps.append(
-            Step(number, move.kind, at, move.end, move.giver, move.taker, move.time, move.height)
-        )
+        if not owners_only or move.kind in OWNED_BY:
+            steps.append(
+                Step(
+                    number, move.kind, at, move.end, move.giver, move.taker, move.time, move.height
+                )
+            )
         if move.kind == "merge":
             join = joins[batch, at, number]
             if serial < join.at:

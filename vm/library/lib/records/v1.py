@@ -3,7 +3,7 @@
 The contract named before each makes it; vm/contracts/README.md says what its fields mean.
 Amounts are in the unit named, times in seconds UTC.
 """
-from vm import record
+from vm import Address, record
 
 
 # projects
@@ -165,3 +165,49 @@ class Best:
     price: int
     contracts: int
     fee: int
+
+
+# market
+@record
+class Trade:
+    """A fill: serials from `start` on, for `amount`; maker and taker are numbers of orders."""
+
+    price: int
+    quantity_kg: int
+    amount: int
+    maker_fee: int
+    taker_fee: int
+    buyer: str
+    seller: str
+    maker: int
+    taker: int
+    batch: str
+    start: int
+    time: int
+    height: int
+
+
+# units
+@record
+class Step:
+    """A step in the life of the serials [start, end)."""
+
+    step: int
+    kind: str
+    start: int
+    end: int
+    giver: str
+    taker: str
+    time: int
+    height: int
+
+
+# identity
+@record
+class Organisation:
+    name: str
+    country: str
+    roles: list[str]
+    status: str
+    registered_at: int
+    keys: list[Address]

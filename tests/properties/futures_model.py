@@ -357,7 +357,7 @@ class Model:
                 continue
             count = min(excess, order.left)
             loss = sign * (self.price - order.price) * count * self.rules.unit
-            if loss > was.margin:
+            if Fraction(loss, count) > Fraction(was.margin, abs(was.contracts)):
                 return False
             fee = self.rules.maker_fee * count
             plan = self.plan(order.owner, sign * count, order.price, fee)

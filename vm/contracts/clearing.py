@@ -484,7 +484,7 @@ def count_excess(terms: Terms, state: State, held: Position) -> int:
 
 
 def reduce_in_book(series: str, terms: Terms, state: State, who: str, steps: int) -> int:
-    """Trade with resting orders as long as the loss is the member's own; not part of the price."""
+    """Trade with resting orders while that is the member's own loss; not part of the price."""
     unit = get_unit(terms)
     used = 0
     while used < steps:
@@ -497,7 +497,8 @@ def reduce_in_book(series: str, terms: Terms, state: State, who: str, steps: int
         kept = min(excess, best.contracts)
         equity = compute_equity(old.contracts, old.balance, state.settlement, unit)
         loss = sign * (state.settlement - best.price) * kept * unit
-        if best.order == 0 or loss > equity:
+        # Closed contracts cost at most their own part of the margin: else the other side is better.
+        if best.order == 0 or loss * abs(old.contracts) > equity * kept:
             return used
         used += 1
         plan = make_plan(series, terms, state, best.owner, sign * kept, best.price, best.fee * kept)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from primitives.codec import Value
@@ -45,12 +46,14 @@ def make_terms(chain: Chain, **changes: Value) -> list[Value]:
     return list(terms.values())
 
 
-def make_futures_chain(price: int = PRICE, kg: int = 5000, **changes: Value) -> Chain:
-    """Everybody of TRADERS has MONEY deposited; ``owner`` has ``kg`` of b1; series S of b1."""
+def make_futures_chain(
+    price: int = PRICE, kg: int = 5000, traders: Sequence[str] = TRADERS, **changes: Value
+) -> Chain:
+    """``traders`` have MONEY deposited; ``owner`` has ``kg`` of b1; series S of b1."""
     chain = make_market_chain()
     chain.issue("b1", kg)
     open_book(chain)
-    for name in TRADERS:
+    for name in traders:
         fund(chain, name, MONEY)
         chain.ok(name, K, "deposit", CNY, MONEY)
     chain.ok("exchange", K, "open_series", S, make_terms(chain, **changes), price)

@@ -223,6 +223,17 @@ def test_who_cannot_pay_is_reduced_against_the_book_first(chain: Chain) -> None:
     assert chain.view(K, "get_state", S)[0] == "open"
 
 
+def test_an_offer_that_costs_more_than_the_contracts_own_margin_is_not_met(chain: Chain) -> None:
+    """90 lies behind each contract: an offer 100 above the mark would eat what the others have."""
+    cross(chain, "alice", "bob", PRICE, 10)
+    drain(chain, "bob")
+    order(chain, "owner", "sell", 1160, 5)
+    move_price(chain, 1060)
+    assert get_values(chain, "Reduced") == [[S, "bob", "alice", 5, 1060, 0]]
+    cross(chain, "alice", "owner", 1160, 5)
+    assert standing(chain, "bob")[:3] == [-5, 900 + 5 * 1060, 900]
+
+
 def test_with_an_empty_book_the_largest_of_the_other_side_is_closed(chain: Chain) -> None:
     cross(chain, "alice", "bob", PRICE, 6)
     cross(chain, "owner", "bob", PRICE, 4)
@@ -335,6 +346,43 @@ def test_a_suspended_member_is_marked_and_reduced_as_any_other(chain: Chain) -> 
     next_day(chain)
     assert mark(chain) == 1060
     assert held(chain, "bob") == -5
+
+
+def test_the_example_of_the_page() -> None:
+    """docs/futures.md; money in 10^-4 of the currency."""
+    chain = make_futures_chain(
+        price=800_000, kg=1000, size_kg=1_000_000, tick=100, initial=1500, maintenance=1200,
+        band=1000,
+    )  # fmt: skip
+    yuan = 10_000
+    for name, more in (("alice", 70_000), ("bob", 100_000), ("owner", 50_000)):
+        fund(chain, name, more * yuan - MONEY)
+        chain.ok(name, K, "deposit", CNY, more * yuan - MONEY)
+    cross(chain, "bob", "alice", 800_000, 5)
+    assert standing(chain, "alice")[2] == standing(chain, "bob")[2] == 60_000 * yuan
+    assert (free(chain, "alice"), free(chain, "bob")) == (10_000 * yuan, 40_000 * yuan)
+    next_day(chain)
+    mark(chain)
+    # A day at 84.00 between others.
+    fund(chain, "bank", 10**10)
+    chain.ok("bank", K, "deposit", CNY, 10**10)
+    order(chain, "owner", "sell", 845_000, 2)
+    cross_price(chain, 840_000)
+    assert standing(chain, "bob")[2] == 80_000 * yuan
+    assert get_values(chain, "Called") == [[S, "alice", 23_000 * yuan, 10_000 * yuan]]
+    assert get_values(chain, "Reduced") == [[S, "alice", "owner", 2, 845_000, 0]]
+    assert standing(chain, "alice")[0] == -3 and standing(chain, "alice")[2] == 49_000 * yuan
+    assert standing(chain, "owner")[:1] + standing(chain, "owner")[2:4] == [
+        -2, 2 * 12_600 * yuan, 2 * 12_600 * yuan,
+    ]  # fmt: skip
+
+
+def cross_price(chain: Chain, price: int) -> None:
+    """Mark at the price of a thousand tonnes of the underlying."""
+    chain.issue("b1", 10**6, start=10**6)
+    trade_units(chain, price, 10**6, 10**6)
+    next_day(chain)
+    assert mark(chain) == price
 
 
 # --- many of them -----------------------------------------------------------------------------

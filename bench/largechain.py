@@ -202,7 +202,9 @@ class LargeChain:
         tip = self.chain.tip
         inputs = BlockInputs.of(header, transactions, (), None if tip is None else tip.certificate)
         with self.chain.view() as view:
-            outcome = execute_block(self._machine, view, inputs, genesis.params, genesis.validators)
+            outcome = execute_block(
+                self._machine, view, inputs, genesis.params, genesis.validators, view.state_keys
+            )
         return Outcome(outcome.writes, outcome.receipts, outcome.events, outcome.gas)
 
     def _certify(self, header: Header, exec_hash: Hash) -> Certificate:

@@ -64,7 +64,7 @@ def _write_buckets(store: LevelStore, run: bytes, levels: int, hashes: dict[int,
     rows: dict[bytes, bytes] = {}
     for index, items in buckets.items():
         bucket = b"".join(items)
-        rows[make_tree_key(levels, index)] = bucket
+        rows[make_tree_key(levels, levels, index)] = bucket
         hashes[index] = sha256(_BUCKET_TAG + bucket).digest()
     store.write(rows, sync=False)
 
@@ -79,7 +79,7 @@ def _write_nodes(store: LevelStore, levels: int, hashes: dict[int, bytes]) -> by
         for parent in parents:
             first = parent * BRANCHES
             node = b"".join(hashes.get(first + place, absent) for place in range(BRANCHES))
-            rows[make_tree_key(level, parent)] = node
+            rows[make_tree_key(levels, level, parent)] = node
             above[parent] = sha256(_NODE_TAG + node).digest()
         store.write(rows, sync=False)
         hashes = above

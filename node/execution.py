@@ -9,12 +9,14 @@ Source: design/consensus.md, "Normal case"; DESIGN.md, "Storage".
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
+from node.logs import log_event
 from node.metrics import Metrics
 from primitives.block import (
     Block,
@@ -34,11 +36,13 @@ from primitives.leaders import Leaders
 from primitives.params import ChainParams, compute_params_hash, is_epoch_end
 from primitives.validators import ValidatorSet
 from storage.chain import BlockRecord, ChainStore, GenesisRecord
-from storage.statetree import StateChange
+from storage.treegrowth import GrowthOrder
+from storage.treesession import StateChange
 from vm.executor import BlockInputs, BlockOutcome, execute_block, execute_genesis
 from vm.machine import Machine
 
 _T = TypeVar("_T")
+_log = logging.getLogger("carbonode.execution")
 
 
 class ExecutionError(CarbonodeError):
@@ -101,6 +105,9 @@ class ExecutionWorker:
             writes=executed.outcome.writes,
             transaction_ids=ids,
             epoch_end=_make_epoch_end(block, certificate, executed),
+            growth=GrowthOrder.of(
+                executed.outcome.growing, block.header.height, executed.next_params.epoch_blocks
+            ),
         )
         await self._run(lambda: self._commit(record))
 
@@ -116,7 +123,9 @@ class ExecutionWorker:
         with self._chain.view() as view:
             if view.height != header.height - 1:
                 raise ExecutionError("not the next block", tip=view.height, block=header.height)
-            outcome = execute_block(self._machine, view, inputs, rules.params, rules.validators)
+            outcome = execute_block(
+                self._machine, view, inputs, rules.params, rules.validators, view.state_keys
+            )
         change = self._chain.compute_state(outcome.writes, rules.params.state_levels)
         result = _make_result(header.height, outcome, change)
         self._metrics.execution.observe(time.perf_counter() - started)
@@ -133,7 +142,17 @@ class ExecutionWorker:
 
     def _commit(self, record: BlockRecord) -> None:
         started = time.perf_counter()
+        before = self._chain.tip
         self._chain.commit(record)
+        if before is not None and before.state_levels != record.change.levels:
+            log_event(
+                _log,
+                logging.INFO,
+                "the state tree grew",
+                height=record.result.height,
+                levels=record.change.levels,
+                keys=record.change.keys,
+            )
         self._metrics.commit.observe(time.perf_counter() - started)
 
 

@@ -13,6 +13,11 @@ from primitives.codec import Struct, Uint
 from primitives.errors import GenesisError
 from primitives.hashing import Hash, Tag, compute_hash
 
+STATE_LEVELS_MAX = 6
+"""The deepest state tree: a bucket of six levels is the first 24 bits of a key's hash."""
+STATE_BUCKET_KEYS_MAX = 48
+"""Mean keys of a bucket above which the tree gets one level more: three million keys at four
+levels. Beyond it a proof is larger and a bucket dearer than with the level more."""
 VERSION_MAX = 1_000
 """The highest version that governance may name; what a program can run is less."""
 
@@ -43,7 +48,8 @@ class ChainParams:
     gas_allowance: int = 1_000_000_000_000
     """Default gas that one organisation may use in an epoch."""
     state_levels: int = 4
-    """16-ary levels above the buckets of the state tree: 16^4 = 65,536 buckets."""
+    """16-ary levels above the buckets of the state tree: 16^4 = 65,536 buckets. Grows with
+    the number of keys (vm/depth.py), never by a vote."""
 
 
 CHAIN_PARAMS = Struct(ChainParams, 512, **{field.name: Uint() for field in fields(ChainParams)})
@@ -63,7 +69,7 @@ _RANGES: dict[str, tuple[int, int]] = {
     "batch_delay_ms": (0, 10_000),
     "clock_drift_ms": (0, 3_600_000),
     "gas_allowance": (0, 1 << 62),
-    "state_levels": (1, 6),
+    "state_levels": (1, STATE_LEVELS_MAX),
 }
 
 
@@ -82,6 +88,11 @@ def check_params(params: ChainParams) -> None:
 def compute_params_hash(params: ChainParams) -> Hash:
     """Return the hash that headers name."""
     return compute_hash(Tag.PARAMS, CHAIN_PARAMS.encode(params))
+
+
+def compute_state_keys_max(levels: int) -> int:
+    """Return the keys above which a state tree of ``levels`` gets one level more."""
+    return STATE_BUCKET_KEYS_MAX << 4 * levels
 
 
 def compute_epoch(height: int, epoch_blocks: int) -> int:

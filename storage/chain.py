@@ -43,9 +43,12 @@ from storage.closing import Closing
 from storage.engine import KeyValueStore
 from storage.errors import CommitError, make_corrupted_error
 from storage.leveldb import CACHE_BYTES_DEFAULT, LevelStore
+from storage.statedepth import StateDepth
 from storage.statetree import CACHE_BYTES_DEFAULT as TREE_CACHE_BYTES_DEFAULT
-from storage.statetree import StateChange, StateTree, compute_empty_root
+from storage.statetree import StateTree, compute_empty_root
 from storage.stateview import HotState, StateView
+from storage.treegrowth import GrowthOrder
+from storage.treesession import StateChange
 
 T = TypeVar("T")
 
@@ -75,7 +78,9 @@ class ChainStore(Closing):
         self._tip = tip
         levels = STATE_LEVELS_DEFAULT if tip is None else tip.state_levels
         root = compute_empty_root(levels) if tip is None else tip.state_root
-        self._tree = StateTree(store, root, levels, tree_cache_bytes)
+        keys = 0 if tip is None else tip.state_keys
+        self._tree = StateTree(store, root, levels, tree_cache_bytes, keys)
+        self._depth = StateDepth(store, self._tree, folder)
         self._hot = HotState(hot_state_bytes, -1 if tip is None else tip.height)
 
     @classmethod
@@ -137,11 +142,13 @@ class ChainStore(Closing):
     def compute_state(
         self, writes: Mapping[bytes, bytes | None], levels: int | None = None
     ) -> StateChange:
-        """Return the tree's change and new root for ``writes``; changes nothing.
+        """Return the tree's change and new root for ``writes``; the tip stays as it is.
 
         ``levels`` is the ``state_levels`` in force at that height; None keeps the
         present depth (4 before the genesis).
         """
+        if self._tip is not None and levels == self._tree.levels + 1:
+            self._depth.complete(levels)
         return self._tree.compute_change(writes, levels)
 
     def commit_genesis(self, record: GenesisRecord) -> None:
@@ -164,6 +171,7 @@ class ChainStore(Closing):
             record.change.root,
             record.time_ms,
             record.change.levels,
+            record.change.keys,
         )
         rows = make_genesis_rows(record)
         self._write(rows, record.change, record.writes, stored_tip, None)
@@ -192,9 +200,12 @@ class ChainStore(Closing):
             record.change.root,
             header.time_ms,
             record.change.levels,
+            record.change.keys,
         )
         rows = make_block_rows(record)
-        self._write(rows, record.change, record.writes, stored_tip, record.certificate)
+        self._write(
+            rows, record.change, record.writes, stored_tip, record.certificate, record.growth
+        )
 
     def _write(
         self,
@@ -203,6 +214,7 @@ class ChainStore(Closing):
         writes: Mapping[bytes, bytes | None],
         stored_tip: StoredTip,
         certificate: Certificate | None,
+        growth: GrowthOrder | None = None,
     ) -> None:
         """Write the batch, then move what is in memory. The order is the guarantee."""
         rows.update(change.puts)
@@ -215,8 +227,12 @@ class ChainStore(Closing):
         rows[schema.META_TIP] = STORED_TIP.encode(stored_tip)
         with self._tree.commit_lock:
             self._tree.check_fits(change)
-            self._store.write(rows, deletes, sync=True)
+            levels = self._tree.levels
+            depth = self._depth.compute_rows(change, writes, growth)
+            rows.update(depth.puts)
+            self._store.write(rows, deletes + depth.deletes, sync=True)
             self._tree.apply(change)
+            self._depth.apply(depth, change, levels)
             self._hot.apply(stored_tip.height, writes)
             self._tip = Tip.make(stored_tip, certificate)
 

@@ -24,7 +24,8 @@ from primitives.transaction import compute_transaction_id
 from storage.chaintip import Tip
 from storage.errors import CommitError
 from storage.schema import encode_height, encode_location, make_height_key
-from storage.statetree import StateChange
+from storage.treegrowth import GrowthOrder
+from storage.treesession import StateChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,8 @@ class BlockRecord:
 
     ``change`` is ``ChainStore.compute_state(writes)``; ``transaction_ids`` may be given
     when they are known, in the block's order, else they are computed. ``epoch_end`` are
-    the EPOCH_END bytes (primitives/epochs.py) of the last block of an epoch.
+    the EPOCH_END bytes (primitives/epochs.py) of the last block of an epoch. ``growth``
+    says that a deeper state tree is announced, and by when it must be there.
     """
 
     block: Block
@@ -58,6 +60,7 @@ class BlockRecord:
     writes: Mapping[bytes, bytes | None]
     transaction_ids: Sequence[TransactionId] | None = None
     epoch_end: bytes | None = None
+    growth: GrowthOrder | None = None
 
 
 def check_genesis_fits(record: GenesisRecord) -> None:

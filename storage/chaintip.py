@@ -40,6 +40,7 @@ class StoredTip:
     state_root: Hash
     time_ms: int
     state_levels: int
+    state_keys: int
 
 
 STORED_TIP = Struct(
@@ -51,6 +52,7 @@ STORED_TIP = Struct(
     state_root=_HASH,
     time_ms=Uint(),
     state_levels=Uint(8),
+    state_keys=Uint(),
 )
 
 
@@ -65,6 +67,7 @@ class Tip:
     state_root: Hash
     time_ms: int
     state_levels: int
+    state_keys: int
     certificate: Certificate | None
 
     @classmethod
@@ -77,6 +80,7 @@ class Tip:
             stored.state_root,
             stored.time_ms,
             stored.state_levels,
+            stored.state_keys,
             certificate,
         )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from struct import Struct as Layout
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Of the chain's store; a folder of another is refused."""
 INDEX_SCHEMA_VERSION = 2
 """Of the indexes; a folder of another is made anew from the blocks."""
@@ -40,7 +40,7 @@ CHAIN_TABLES = (
     Table("ids", b"d", "height u64", "ids, 32 bytes each", "transaction ids of a height, in order"),
     Table("epochs", b"x", "epoch u64", "EPOCH_END", "certified end of each epoch; never pruned"),
     Table("state", b"s", "state key", "state value", "the state after the tip, in key order"),
-    Table("tree", b"k", "level u8, index u32", "bucket or 16 hashes", "authenticated state"),
+    Table("tree", b"k", "depth u4, level u4, index u32", "bucket or 16 hashes", "state tree"),
 )
 
 INDEX_TABLES = (
@@ -63,6 +63,8 @@ META_SCHEMA = b"mschema"
 META_TIP = b"mtip"
 META_LOWEST = b"mlowest"
 """Lowest height with a whole block; absent: 1."""
+META_GROWTH = b"mgrowth"
+"""How far the tree of the next depth is built (storage/treegrowth.py); absent: not begun."""
 META_INDEX_GENERATION = b"mgeneration"
 """Which generation of the indexes answers; absent: the first."""
 META_INDEX_HEIGHT = b"mindex-height"
@@ -85,9 +87,16 @@ def make_height_key(prefix: bytes, height: int) -> bytes:
     return _HEIGHT.pack(prefix, height)
 
 
-def make_tree_key(level: int, index: int) -> bytes:
-    """Return the key of the tree node ``index`` of ``level``; level 0 is the root."""
-    return _TREE.pack(TREE_PREFIX, level, index)
+def make_tree_key(depth: int, level: int, index: int) -> bytes:
+    """Return the key of node ``index`` of ``level`` in the tree of ``depth``; level 0 is the
+    root, level ``depth`` the buckets. Trees of two depths never share a row: the next one
+    grows beside the one in force."""
+    return _TREE.pack(TREE_PREFIX, depth << 4 | level, index)
+
+
+def get_tree_depth(key: bytes) -> int:
+    """Return the depth of the tree that a row of the table belongs to."""
+    return key[1] >> 4
 
 
 def encode_location(height: int, index: int) -> bytes:

@@ -217,7 +217,7 @@ def fold_frontier(frontier: bytes, depth: int, levels: int) -> tuple[Hash, Rows]
             node = b"".join(hashes[index * BRANCHES : (index + 1) * BRANCHES])
             computed = compute_node_hash(node)
             if computed != empty[level]:
-                rows[make_tree_key(level, index)] = node
+                rows[make_tree_key(levels, level, index)] = node
             parents.append(computed)
         hashes = parents
     return Hash(hashes[0]), rows
@@ -278,7 +278,7 @@ def _build_subtrees(
     hashes: dict[int, bytes] = {}
     for index, entries in buckets.items():
         blob = b"".join(entries)
-        rows[make_tree_key(levels, index)] = blob
+        rows[make_tree_key(levels, levels, index)] = blob
         hashes[index] = sha256(_BUCKET_TAG + blob).digest()
     empty = compute_empty_hashes(levels)
     for level in range(levels - 1, depth - 1, -1):
@@ -291,7 +291,7 @@ def _build_subtrees(
             node[cut : cut + _HASH] = child
         hashes = {}
         for index, node in nodes.items():
-            rows[make_tree_key(level, index)] = bytes(node)
+            rows[make_tree_key(levels, level, index)] = bytes(node)
             hashes[index] = compute_node_hash(bytes(node))
     return hashes
 

@@ -114,8 +114,8 @@ class Staging(Closing):
     def add_state(self, number: int, content: bytes) -> None:
         """Verify a state part and keep it. Raises SnapshotError, with nothing changed."""
         manifest = self._get_manifest()
-        rows, _ = verify_state_part(manifest, manifest.state[number], content)
-        self._keep(number, rows)
+        rows, keys = verify_state_part(manifest, manifest.state[number], content)
+        self._keep(number, rows, keys)
 
     def add_history(self, number: int, content: bytes) -> None:
         """Verify a history part and keep it; the highest first. Raises SnapshotError."""
@@ -126,8 +126,8 @@ class Staging(Closing):
         rows[_META_BELOW] = expected
         self._keep(number, rows)
 
-    def _keep(self, number: int, rows: Rows) -> None:
-        rows[_META_PART + number.to_bytes(4, "big")] = b""
+    def _keep(self, number: int, rows: Rows, keys: int = 0) -> None:
+        rows[_META_PART + number.to_bytes(4, "big")] = keys.to_bytes(8, "big")
         # Not synced: the log keeps the order, so a lost tail is only asked for again.
         self._store.write(rows, sync=False)
         self._done.add(number)
@@ -153,6 +153,7 @@ class Staging(Closing):
             result.state_root,
             header.time_ms,
             manifest.levels,
+            self._count_keys(manifest),
         )
         rows: Rows = {
             make_height_key(b"h", height): HEADER.encode(header),
@@ -169,6 +170,12 @@ class Staging(Closing):
         self._store.close()
         write_file(self._folder / _COMPLETE_FILE, b"")
         DISK_FILES.sync_folder(self._folder)
+
+    def _count_keys(self, manifest: Manifest) -> int:
+        """Return the keys that came: the chain goes by their number, and the manifest's is
+        only somebody's claim."""
+        rows = self._store.scan(_META_PART, None, len(manifest.parts))
+        return sum(int.from_bytes(count, "big") for _, count in rows)
 
     def close(self) -> None:
         """Close the store. Closing twice is harmless."""

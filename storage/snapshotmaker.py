@@ -225,12 +225,12 @@ class SnapshotWriter:
         """Return the hashes at ``depth``: those of the root, or the children a level above."""
         empty = compute_empty_hashes(levels)
         if depth == 0:
-            top = self._reader.get(make_tree_key(0, 0))
+            top = self._reader.get(make_tree_key(levels, 0, 0))
             return empty[0] if top is None else _hash_node(top)
         pieces: list[bytes] = []
         absent = empty[depth] * BRANCHES
         for index in range(BRANCHES ** (depth - 1)):
-            node = self._reader.get(make_tree_key(depth - 1, index))
+            node = self._reader.get(make_tree_key(levels, depth - 1, index))
             if node is not None and len(node) != NODE_BYTES:
                 raise make_corrupted_error(self._name, f"tree node {depth - 1}/{index}")
             pieces.append(absent if node is None else node)

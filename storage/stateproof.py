@@ -14,9 +14,10 @@ from hashlib import sha256
 from primitives import limits
 from primitives.codec import Array, Bytes, Struct
 from primitives.hashing import Hash, Tag, compute_hash
+from primitives.params import STATE_LEVELS_MAX
 
 BRANCHES = 16
-LEVELS_MAX = 6
+LEVELS_MAX = STATE_LEVELS_MAX
 ENTRY_BYTES = 2 * limits.HASH_BYTES
 NODE_BYTES = BRANCHES * limits.HASH_BYTES
 SIBLINGS_BYTES = NODE_BYTES - limits.HASH_BYTES
@@ -79,9 +80,11 @@ def verify_state_proof(
 ) -> bool:
     """Whether ``proof`` proves that ``key`` has ``value`` (None: is absent) under ``root``.
 
-    ``levels`` is the chain's ``state_levels`` at that height. Strict: the bucket is
-    sorted, distinct and holds only keys that belong in it; every byte is used. Never
-    raises, whatever the proof holds.
+    ``levels`` is the depth of the tree at that height. Who does not know it may take that
+    of the proof: buckets and nodes are hashed under different tags, so under one root a
+    proof of any other depth would be a collision. Strict: the bucket is sorted, distinct and
+    holds only keys that belong in it; every byte is used. Never raises, whatever the proof
+    holds.
     """
     bucket, siblings = proof.bucket, proof.siblings
     if not 1 <= levels <= LEVELS_MAX or len(siblings) != levels:

@@ -119,6 +119,11 @@ class StateView(Closing):
         """What ``verify_state_proof`` needs beside the root."""
         return self._tip.state_levels
 
+    @property
+    def state_keys(self) -> int:
+        """How many keys the state has."""
+        return self._tip.state_keys
+
     def get(self, key: bytes) -> bytes | None:
         """Return the value of a state key, or None."""
         hot, height = self._hot, self._tip.height

@@ -18,7 +18,7 @@ ROW_OVERHEAD_BYTES = 160
 NODES_SHARE = 2
 """Nodes take at most this part (a half): all 69,905 of five levels in the default size."""
 _LEVEL_AT = 1
-"""Which byte of a row's key is the level (storage/schema.py)."""
+"""Which byte of a row's key has depth and level (storage/schema.py)."""
 
 
 class BlobCache:
@@ -80,18 +80,19 @@ class TreeCache:
     def update(self, puts: Mapping[bytes, bytes], deletes: Collection[bytes], levels: int) -> None:
         """Take a commit's rows; forget the oldest when there are too many bytes."""
         nodes, buckets = self._nodes, self._buckets
+        place = levels << 4 | levels
         for key in deletes:
-            (buckets if key[_LEVEL_AT] == levels else nodes).drop(key)
+            (buckets if key[_LEVEL_AT] == place else nodes).drop(key)
         for key, blob in puts.items():
-            (buckets if key[_LEVEL_AT] == levels else nodes).put(key, blob)
+            (buckets if key[_LEVEL_AT] == place else nodes).put(key, blob)
         nodes.trim()
         buckets.bytes_max = self._bytes_max - nodes.size
         buckets.trim()
 
-    def clear(self) -> None:
-        """Forget everything."""
-        self._nodes = BlobCache(self._bytes_max // NODES_SHARE)
-        self._buckets = BlobCache(self._bytes_max)
+    def resize(self, bytes_max: int) -> None:
+        """Hold at most so much from the next commit on."""
+        self._bytes_max = bytes_max
+        self._nodes.bytes_max = bytes_max // NODES_SHARE
 
 
 NO_CACHE: Final = TreeCache(0)

@@ -8,7 +8,7 @@ docs/ARCHITECTURE.md, "State keys". Never writes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from primitives.codec import unpack
@@ -208,14 +208,15 @@ def get_next_params(reader: StateReader, current: ChainParams) -> ChainParams:
     """Return what governance decided last, or ``current`` where that cannot be used.
 
     Governance checks the same ranges; checking again here means that no contract, however
-    wrong, can make the engine raise. An epoch's length never changes.
+    wrong, can make the engine raise. An epoch's length never changes, and the depth of the
+    state tree is not governance's: it has that of the genesis for ever.
     """
     value = reader.get(NEXT_PARAMS_KEY)
     if value is None:
         return current
     wire: Any = unpack(value)
     try:
-        decided = ChainParams(*wire)
+        decided = replace(ChainParams(*wire), state_levels=current.state_levels)
         check_params(decided)
     except (TypeError, GenesisError):
         return current

@@ -32,7 +32,7 @@ from primitives.leaders import LEADERS, NO_MISSES, Leaders
 from primitives.params import CHAIN_PARAMS, ChainParams, is_epoch_end
 from primitives.transaction import Call, Transaction
 from primitives.validators import VALIDATOR_SET, ValidatorSet
-from vm import engine_view
+from vm import depth, engine_view
 from vm.engine_view import AUTHORITY
 from vm.lifecycle import SYSTEM
 from vm.machine import BlockContext, Machine
@@ -94,7 +94,8 @@ class BlockOutcome:
 
     ``receipts`` and ``events`` are the encoded leaves under their roots, in order;
     ``writes`` maps state keys to values (None: deleted); ``next_*`` are in force from
-    the next block on.
+    the next block on. ``growing`` is the depth that the state tree is announced to have
+    after this epoch, None while it stays.
     """
 
     receipts: list[bytes]
@@ -104,6 +105,7 @@ class BlockOutcome:
     next_validators: ValidatorSet
     next_params: ChainParams
     next_leaders: Leaders
+    growing: int | None = None
 
 
 def execute_block(
@@ -112,8 +114,12 @@ def execute_block(
     inputs: BlockInputs,
     params: ChainParams,
     validators: ValidatorSet,
+    state_keys: int = 0,
 ) -> BlockOutcome:
-    """Return the outcome of a block on the state of its parent, at the prices of ``params``."""
+    """Return the outcome of a block on the state of its parent, at the prices of ``params``.
+
+    ``state_keys`` is how many keys that state has: it decides when the state tree grows.
+    """
     height = inputs.context.height
     run = _BlockRun(machine.at_version(params.vm_version), reader, inputs.context, params)
     for index, transaction in enumerate(inputs.transactions):
@@ -127,6 +133,7 @@ def execute_block(
     next_params, next_validators = params, validators
     if is_epoch_end(height, params.epoch_blocks):
         next_params = engine_view.get_next_params(run.overlay, params)
+        next_params = depth.turn_depth(run.overlay, next_params, state_keys)
         next_validators = engine_view.get_next_validators(run.overlay, validators)
         leaders = leaders.turn_epoch(next_validators)
         if next_params != params:
@@ -144,6 +151,7 @@ def execute_block(
         next_validators,
         next_params,
         leaders,
+        depth.get_announced(run.overlay),
     )
 
 

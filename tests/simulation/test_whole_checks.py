@@ -46,7 +46,7 @@ def make_watch(findings: Findings, signed: LastSigned | None = None) -> Watch:
 
 
 def make_rows(height: int, block_hash: Hash) -> dict[bytes, bytes]:
-    tip = StoredTip(height, block_hash, HASHES[1], HASHES[2], 1, 4)
+    tip = StoredTip(height, block_hash, HASHES[1], HASHES[2], 1, 4, 0)
     return {schema.META_TIP: STORED_TIP.encode(tip)}
 
 

@@ -19,15 +19,27 @@ _SCAN_ROWS = 2_000
 class ReplayState:
     """State after the last replayed height. Satisfies the VM's StateReader."""
 
-    def __init__(self, store: KeyValueStore, levels: int, root: Hash | None = None) -> None:
-        """``root`` is that of the rows in ``store``; None: it is empty."""
+    def __init__(
+        self, store: KeyValueStore, levels: int, root: Hash | None = None, keys: int = 0
+    ) -> None:
+        """``root`` is that of the ``keys`` rows in ``store``; None: it is empty."""
         self._store = store
-        self._tree = StateTree(store, root or compute_empty_root(levels), levels)
+        self._tree = StateTree(store, root or compute_empty_root(levels), levels, keys=keys)
 
     @property
     def root(self) -> Hash:
         """The root of the present state."""
         return self._tree.root
+
+    @property
+    def keys(self) -> int:
+        """How many keys the present state has."""
+        return self._tree.keys
+
+    @property
+    def levels(self) -> int:
+        """The depth of the present state's tree."""
+        return self._tree.levels
 
     @property
     def store(self) -> KeyValueStore:

@@ -72,7 +72,7 @@ def load_state(snapshot: StoredSnapshot, store: KeyValueStore) -> ReplayState:
         keys += count
     if keys != manifest.keys:
         raise SnapshotError("the number of keys is wrong", found=keys, claimed=manifest.keys)
-    return ReplayState(store, manifest.levels, Hash(manifest.result.state_root))
+    return ReplayState(store, manifest.levels, Hash(manifest.result.state_root), keys)
 
 
 def _read_end(chain: ChainStore, epoch: int) -> EpochEnd:

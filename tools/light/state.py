@@ -1,7 +1,9 @@
 """State values and their absence under a certified block's state root. Pure.
 
-The proof is a key's whole bucket and the siblings of its way to the root; the depth is
-the genesis's ``state_levels``, which no vote can change. Source: docs/protocol.md.
+The proof is a key's whole bucket and the siblings of its way to the root. How many there
+are is the depth of the tree, which grows with the chain: the certified root vouches for it,
+because buckets and nodes are hashed under different tags, so no proof of another depth
+leads to it. Source: docs/protocol.md.
 """
 
 from __future__ import annotations
@@ -42,7 +44,9 @@ def verify_state_answer(
         value = None if stated is None else from_hex(stated)
         shown = get_object(get_member(document, "proof"))
         proof: StateProof = STATE_PROOF.decode(from_hex(get_member(shown, "encoded")))
-    levels = genesis.params.state_levels
+    levels = len(proof.siblings)
+    if levels < genesis.params.state_levels:
+        raise refuse("state", "the proof is of a tree that is less deep than the genesis's")
     if not verify_state_proof(block.execution.state_root, key, value, proof, levels):
         raise refuse("state", "the proof does not lead from key and value to the state root")
     require_same(document, _render(key, value, block, proof, levels), "state")

@@ -34,7 +34,7 @@ from primitives.transaction import (
     sign_transaction,
 )
 from storage.chain import BlockRecord, ChainStore, GenesisRecord
-from storage.statetree import StateChange
+from storage.treesession import StateChange
 
 CHAIN_ID = Hash(bytes(range(32)))
 KEYS = [PrivateKey.from_seed(bytes([number]) * 32) for number in range(1, 5)]
@@ -68,7 +68,7 @@ class BlockPlan:
     time_ms: int = 2_000
 
 
-def make_record(chain: ChainStore, plan: BlockPlan) -> BlockRecord:
+def make_record(chain: ChainStore, plan: BlockPlan, levels: int | None = None) -> BlockRecord:
     tip = chain.tip
     assert tip is not None
     height = tip.height + 1
@@ -92,7 +92,7 @@ def make_record(chain: ChainStore, plan: BlockPlan) -> BlockRecord:
     block = Block(
         header, tuple(transaction.encoded for transaction in plan.transactions), (), tip.certificate
     )
-    change = chain.compute_state(plan.writes)
+    change = chain.compute_state(plan.writes, levels)
     result = ExecutionResult(
         height,
         change.root,

@@ -22,7 +22,7 @@ from storage.errors import (
 )
 from storage.leveldb import LevelStore
 from storage.memory import MemoryStore
-from storage.schema import META_SCHEMA, META_TIP, make_height_key
+from storage.schema import META_SCHEMA, META_TIP, make_height_key, make_tree_key
 from storage.stateproof import verify_state_proof
 from tests.unit.storage.chainkit import (
     CHAIN_ID,
@@ -328,7 +328,7 @@ def flip_byte(store: KeyValueStore, key: bytes) -> None:
         make_height_key(b"r", 1),
         make_height_key(b"h", 1),
         make_height_key(b"c", 1),
-        b"k" + bytes(5),
+        make_tree_key(4, 0, 0),
     ],
 )
 @pytest.mark.parametrize("is_removed", [False, True])

@@ -6,7 +6,7 @@ from storage import schema
 
 
 def test_golden_keys() -> None:
-    assert schema.SCHEMA_VERSION == 1
+    assert schema.SCHEMA_VERSION == 2
     assert schema.META_CHAIN_ID == b"mchain-id"
     assert schema.META_SCHEMA == b"mschema"
     assert schema.META_TIP == b"mtip"
@@ -18,7 +18,7 @@ def test_golden_keys() -> None:
     assert schema.META_INDEX_SEED == b"mindex-seed"
     assert schema.STATE_PREFIX == b"s"
     assert schema.make_height_key(b"b", 0x0102) == b"b" + bytes.fromhex("0000000000000102")
-    assert schema.make_tree_key(4, 0xABCD) == b"k" + bytes.fromhex("040000abcd")
+    assert schema.make_tree_key(5, 4, 0xABCD) == b"k" + bytes.fromhex("540000abcd")
     assert schema.encode_location(1, 2) == bytes.fromhex("000000000000000100000002")
     assert schema.decode_location(bytes.fromhex("000000000000000100000002")) == (1, 2)
     assert schema.encode_height(258) == bytes.fromhex("0000000000000102")

@@ -14,13 +14,12 @@ from storage.errors import CommitError, DatabaseCorruptedError, StorageError
 from storage.memory import MemoryStore
 from storage.schema import TREE_PREFIX, make_tree_key
 from storage.statetree import (
-    StateChange,
     StateTree,
     compute_empty_root,
     read_root,
-    update_bucket,
 )
 from storage.treecache import ROW_OVERHEAD_BYTES, TreeCache
+from storage.treesession import StateChange, update_bucket
 
 Writes = Mapping[bytes, bytes | None]
 
@@ -179,7 +178,8 @@ def test_another_depth_keeps_every_key_and_removes_the_old_rows(before: int, aft
     state.update({b"k2": b"new", b"more": b"1"})
     assert tree.levels == after
     assert tree.root == compute_model_root(state, after)
-    assert {key[1] for key, _ in store.scan(TREE_PREFIX, None, 10_000)} <= set(range(after + 1))
+    rows = store.scan(TREE_PREFIX, None, 10_000)
+    assert {key[1] for key, _ in rows} <= {after << 4 | level for level in range(after + 1)}
     fresh_store, fresh = make_tree(after)
     commit(fresh_store, fresh, dict(state))
     assert store.scan(b"", None, 10_000) == fresh_store.scan(b"", None, 10_000)
@@ -247,27 +247,28 @@ def test_a_commit_in_the_middle_of_a_computation_makes_it_stale_and_not_damage()
 def test_the_cache_keeps_to_its_bytes_and_drops_the_oldest_written() -> None:
     row = ROW_OVERHEAD_BYTES + 100
     cache = TreeCache(3 * row)
-    a, b, c, d, huge = (make_tree_key(2, number) for number in range(5))
+    a, b, c, d, huge = (make_tree_key(2, 2, number) for number in range(5))
     for name in (a, b, c):
         cache.update({name: bytes(100)}, [], 2)
     cache.update({a: bytes(100)}, [], 2)
     cache.update({d: bytes(100)}, [], 2)
     assert set(cache.buckets) == {c, a, d}
     assert cache.size == 3 * row
-    cache.update({}, [c, make_tree_key(2, 99)], 2)
+    cache.update({}, [c, make_tree_key(2, 2, 99)], 2)
     assert cache.size == 2 * row
     cache.update({huge: bytes(10 * row)}, [], 2)
     assert cache.size == 0 and not cache.buckets
-    cache.update({a: b"1"}, [], 2)
-    cache.clear()
-    assert cache.size == 0 and not cache.buckets
+    cache.resize(10 * row)
+    for name in (a, b, c, d):
+        cache.update({name: bytes(100)}, [], 2)
+    assert len(cache.buckets) == 4
 
 
 def test_buckets_never_push_nodes_out_of_the_cache_and_nodes_leave_half_of_it() -> None:
     row = ROW_OVERHEAD_BYTES + 100
     cache = TreeCache(8 * row)
-    nodes = [make_tree_key(1, number) for number in range(6)]
-    buckets = [make_tree_key(2, number) for number in range(20)]
+    nodes = [make_tree_key(2, 1, number) for number in range(6)]
+    buckets = [make_tree_key(2, 2, number) for number in range(20)]
     cache.update(dict.fromkeys(nodes[:3], bytes(100)), [], 2)
     cache.update(dict.fromkeys(buckets, bytes(100)), [], 2)
     assert list(cache.nodes) == nodes[:3] and list(cache.buckets) == buckets[-5:]
@@ -298,4 +299,4 @@ def test_a_bucket_row_is_the_sorted_run_of_key_and_value_hashes() -> None:
     value_hash = sha256(Tag.STATE_VALUE.value + b"v").digest()
     for index in range(16):
         expected = b"".join(item + value_hash for item in hashes if item[0] >> 4 == index)
-        assert (store.get(make_tree_key(1, index)) or b"") == expected
+        assert (store.get(make_tree_key(1, 1, index)) or b"") == expected

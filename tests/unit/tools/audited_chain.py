@@ -36,12 +36,14 @@ from primitives.transaction import (
     Transaction,
     TransactionBody,
     compute_transaction_id,
+    decode_transaction,
     make_nonce,
     sign_transaction,
 )
 from primitives.validators import Validator, ValidatorSet
 from storage.chain import BlockRecord, ChainStore, GenesisRecord
-from storage.statetree import StateChange
+from storage.treegrowth import GrowthOrder
+from storage.treesession import StateChange
 from tools.genesis_files import build_development_genesis
 from vm.executor import BlockInputs, BlockOutcome, execute_block, execute_genesis
 from vm.genesis_builder import build_development_consortium, derive_development_key
@@ -160,17 +162,42 @@ class AuditedChain:
         certificate = self.certify(
             height, header.epoch, block_hash, compute_execution_hash(result), lie.signers
         )
+        self._write(block, certificate, result, outcome, change)
+
+    def commit_block(self, block: Block, certificate: Certificate) -> BlockOutcome:
+        """Execute and commit a block that another node made, as a node that catches up does."""
+        transactions = [decode_transaction(item) for item in block.transactions]
+        outcome = self._execute(
+            block.header,
+            [Transaction(item.id, item.body, item.encoded) for item in transactions],
+        )
+        change = self.chain.compute_state(outcome.writes, self.params.state_levels)
+        result = make_result(block.header.height, outcome, change)
+        self._write(block, certificate, result, outcome, change)
+        return outcome
+
+    def _write(
+        self,
+        block: Block,
+        certificate: Certificate,
+        result: ExecutionResult,
+        outcome: BlockOutcome,
+        change: StateChange,
+    ) -> None:
         self.chain.commit(
             BlockRecord(
                 block,
-                block_hash,
+                compute_header_hash(block.header),
                 certificate,
                 result,
                 outcome.receipts,
                 outcome.events,
                 change,
                 outcome.writes,
-                epoch_end=self._end_epoch(header, result, certificate, outcome),
+                epoch_end=self._end_epoch(block.header, result, certificate, outcome),
+                growth=GrowthOrder.of(
+                    outcome.growing, block.header.height, self.params.epoch_blocks
+                ),
             )
         )
         self.params, self.validators = outcome.next_params, outcome.next_validators
@@ -199,7 +226,9 @@ class AuditedChain:
     def _execute(self, header: Header, transactions: Sequence[Transaction]) -> BlockOutcome:
         inputs = BlockInputs.of(header, transactions, (), None)
         with self.chain.view() as view:
-            return execute_block(self.machine, view, inputs, self.params, self.validators)
+            return execute_block(
+                self.machine, view, inputs, self.params, self.validators, view.state_keys
+            )
 
     def grow(self) -> None:
         """Seven blocks: a member, new parameters, a new validator set, an empty block."""

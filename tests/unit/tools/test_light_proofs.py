@@ -217,7 +217,13 @@ def test_a_value_that_is_not_so_is_refused(answer: Any, key: bytes) -> None:
     assert error.value.code == "light-state"
 
 
-def test_a_proof_of_another_depth_than_the_genesis_says_is_refused() -> None:
+def test_a_tree_that_became_deeper_than_the_genesis_says_is_proven_by_its_root() -> None:
+    shallow = replace(GENESIS, params=replace(GENESIS.params, state_levels=1))
+    proven = verify_state_answer(make_state(KEY, VALUE), KEY, shallow, Sample().make_block())
+    assert proven.value == VALUE
+
+
+def test_a_proof_of_a_tree_less_deep_than_the_genesis_says_is_refused() -> None:
     deeper = replace(GENESIS, params=replace(GENESIS.params, state_levels=3))
     with pytest.raises(ProofError) as error:
         verify_state_answer(make_state(KEY, VALUE), KEY, deeper, Sample().make_block())

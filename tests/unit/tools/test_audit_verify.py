@@ -248,7 +248,7 @@ def tamper_added_state(store: LevelStore) -> tuple[int, str]:
 
 
 def tamper_tree(store: LevelStore) -> tuple[int, str]:
-    key, value = store.scan(b"k\x02", None, 1)[0]
+    key, value = store.scan(b"k\x22", None, 1)[0]
     store.write({key: value[:-1] + bytes([value[-1] ^ 1])}, sync=True)
     return 7, "stored state tree"
 

@@ -332,7 +332,7 @@ def test_sync_ends_when_the_next_block_is_pruned_everywhere_and_not_for_one_liar
 def test_a_server_names_the_lowest_height_that_it_keeps() -> None:
     class Pruned:
         lowest = 40
-        tip = Tip(50, Hash(bytes(32)), Hash(bytes(32)), Hash(bytes(32)), 0, 4, None)
+        tip = Tip(50, Hash(bytes(32)), Hash(bytes(32)), Hash(bytes(32)), 0, 4, 0, None)
 
         def get_block_bytes(self, height: int) -> None:
             return None

@@ -295,7 +295,9 @@ def tamper_certificate(store: LevelStore) -> tuple[int, str]:
     data = store.get(make_height_key(b"c", 5))
     assert data is not None
     certificate = CERTIFICATE.decode(data)
-    spoiled = (certificate.signatures[0][:-1] + b"\0", *certificate.signatures[1:])
+    first = certificate.signatures[0]
+    # Not zeroed: a signature's last byte is zero one time in sixteen.
+    spoiled = (first[:-1] + bytes([first[-1] ^ 1]), *certificate.signatures[1:])
     encoded = CERTIFICATE.encode(dataclasses.replace(certificate, signatures=spoiled))
     store.write({make_height_key(b"c", 5): encoded}, sync=True)
     return 5, "certificate-signature"

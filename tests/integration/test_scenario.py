@@ -38,6 +38,8 @@ def test_the_scenario_ends_with_zero_and_a_certificate_that_the_genesis_alone_pr
         "refused (lot-retired)",
         "refused (self-trade)",
         "refused (not-enough-money)",
+        "refused (no-common-control)",
+        "refused (not-enough-margin)",
         "every trade and balance as a naive book computes it; money conserved",
         "2,976 readings signed by the meter",
         "each figure verified against exact fractions",

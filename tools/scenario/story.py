@@ -21,6 +21,7 @@ from tools.importers.submission import DONE, Item, Outcome, Submission
 from tools.scenario.day import CURRENCY
 from tools.scenario.display import Display
 from tools.scenario.failure import ScenarioFailed
+from tools.scenario.hedging import Hedge
 from tools.scenario.plan import (
     BANK,
     ENTERPRISES,
@@ -37,6 +38,7 @@ from tools.scenario.plan import (
 )
 from tools.scenario.reporting import REGULATOR, Reporting
 from tools.scenario.trading import TradingDay
+from tools.scenario.watching import Watch
 
 YEAR_S = 365 * 24 * 3600
 GAS_LIMIT = 2_000_000
@@ -140,7 +142,7 @@ class Story:
         await self._pledge(self.plan.kept[1])
 
     async def trade_day(self) -> None:
-        """Orders of many for units against money."""
+        """Orders of many for units against money; then a supervisor looks, and a future is sold."""
         day = TradingDay(self.client, self.plan, self.display, self._send, self._expect)
         for fill in await day.run():
             sold = fill.offer
@@ -148,6 +150,8 @@ class Story:
             self.moved.append((lot, fill.buyer))
             if fill.purpose:
                 self.retired_extra.append(replace(lot, owner=fill.buyer))
+        await Watch(self.client, self.display, self._send, self._expect).run(self.plan.day)
+        await Hedge(self.client, self.display, self._send, self._expect).run()
 
     async def retire(self) -> None:
         """Enterprises retire credits for their own emissions."""

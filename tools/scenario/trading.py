@@ -32,7 +32,7 @@ from tools.scenario.day import (
     Order,
 )
 from tools.scenario.display import Display
-from tools.scenario.failure import ScenarioFailed
+from tools.scenario.failure import compare
 from tools.scenario.plan import BANK, BUYERS, ENTERPRISES, EXCHANGE, SCOPE, SELLERS, TONNE, Plan
 
 BOOK = "forest-any-vintage"
@@ -107,17 +107,17 @@ class TradingDay:
         planned = [
             (f.price, f.kilograms, f.amount, f.buyer, f.seller, f.offer.batch) for f in day.fills
         ]
-        _compare("trades differ from the plan", planned, trades)
+        compare("trades differ from the plan", planned, trades)
         changes = day.compute_changes()
         expected = {p.organisation: MONEY + changes.get(p.organisation, 0) for p in ENTERPRISES}
         expected[EXCHANGE.organisation] = day.fees
         held = {
             owner: await self._view("cash", "account_of", owner, CURRENCY) for owner in expected
         }
-        _compare("money differs from the plan", expected, {o: a["free"] for o, a in held.items()})
-        _compare("money is still held", 0, sum(account["held"] for account in held.values()))
+        compare("money differs from the plan", expected, {o: a["free"] for o, a in held.items()})
+        compare("money is still held", 0, sum(account["held"] for account in held.values()))
         total = await self._view("cash", "total", CURRENCY)
-        _compare("money was made or lost", total["issued"], sum(expected.values()))
+        compare("money was made or lost", total["issued"], sum(expected.values()))
 
     def _tell(self, day: Day) -> None:
         prices = [fill.price for fill in day.fills]
@@ -149,8 +149,3 @@ def _make_call(order: Order, expires_at: int) -> Call:
         return Call("market", "buy", terms)
     offer = order.offer
     return Call("market", "sell", (BOOK, order.price, offer.batch, offer.start, offer.end, *rules))
-
-
-def _compare(what: str, expected: Any, found: Any) -> None:
-    if expected != found:
-        raise ScenarioFailed(what, expected=expected, found=found)

@@ -14,6 +14,7 @@ from tools.cli.contract_life import LIFE_COMMANDS
 from tools.cli.doctor import doctor
 from tools.cli.factors import factors_group
 from tools.cli.finance import finance_group
+from tools.cli.futures import futures_group
 from tools.cli.home_commands import config, init, start
 from tools.cli.imports import import_group
 from tools.cli.inventory import inventory_group
@@ -95,6 +96,7 @@ for _command in (
     project,
     factors_group,
     finance_group,
+    futures_group,
     inventory_group,
     methodology_group,
     mrv,

@@ -37,6 +37,8 @@ BUFFER: Final = "buffer"
 MRV: Final = "mrv"
 CASH: Final = "cash"
 MARKET: Final = "market"
+AUCTIONS: Final = "auctions"
+QUOTES: Final = "quotes"
 FINANCE: Final = "finance"
 BASKETS: Final = "baskets"
 TOKENS: Final = "tokens"
@@ -59,6 +61,8 @@ CONTRACT_NAMES: Final = (
     MRV,
     CASH,
     MARKET,
+    AUCTIONS,
+    QUOTES,
     FINANCE,
     BASKETS,
     TOKENS,
@@ -69,10 +73,10 @@ CONTRACT_NAMES: Final = (
 )
 """The carbon contracts, in the order in which genesis deploys them."""
 
-PAYERS: Final = (MARKET, FINANCE, CLEARING)
+PAYERS: Final = (MARKET, AUCTIONS, QUOTES, FINANCE, CLEARING)
 """Contracts that hold and settle money in ``cash``."""
 
-HOUSES: Final = (MARKET, FINANCE, BASKETS, TOKENS, DELIVERY)
+HOUSES: Final = (MARKET, AUCTIONS, QUOTES, FINANCE, BASKETS, TOKENS, DELIVERY)
 """Contracts that lock and deliver in ``units``, under names that it knows."""
 
 RETIRERS: Final = (MARKET,)

@@ -20,7 +20,7 @@ ACTIVE_VERIFIER = 2
 SUSPENDED = 3
 REVOKED = 4
 # Names of what is no organisation: the account of the buffer, and contracts that lock units.
-RESERVED = "buffer market auctions finance baskets tokens futures clearing delivery surveillance"
+RESERVED = "buffer market auctions quotes finance baskets tokens futures clearing delivery surveillance"
 # ACTIVE and ACTIVE_VERIFIER, while or after their trading was stopped.
 STOPPED = 5
 STOPPED_VERIFIER = 6

@@ -17,8 +17,8 @@ REASONS = "order pledge margin export"
 # Holders of locks that are contracts, and why they lock: no organisation has these names (identity
 # keeps them back), and only they unlock.
 HOUSES = {
-    "market": "order", "auctions": "order", "finance": "pledge", "baskets": "basket",
-    "tokens": "token", "delivery": "margin", "surveillance": "court",
+    "market": "order", "auctions": "order", "quotes": "order", "finance": "pledge",
+    "baskets": "basket", "tokens": "token", "delivery": "margin", "surveillance": "court",
 }
 SURVEILLANCE = "surveillance"
 TRACE_MAX = 200

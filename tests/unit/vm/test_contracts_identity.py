@@ -61,6 +61,7 @@ def test_a_regulator_registers_an_organisation_whose_key_then_acts(chain: Chain)
         ("reserved-id", "regulator", {"organisation": "buffer"}),
         ("reserved-id", "regulator", {"organisation": "market"}),
         ("reserved-id", "regulator", {"organisation": "auctions"}),
+        ("reserved-id", "regulator", {"organisation": "quotes"}),
         ("reserved-id", "regulator", {"organisation": "finance"}),
         ("reserved-id", "regulator", {"organisation": "baskets"}),
         ("reserved-id", "regulator", {"organisation": "tokens"}),

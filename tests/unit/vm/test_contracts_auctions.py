@@ -81,7 +81,6 @@ def test_less_bids_than_offered_sell_at_the_lowest_bid_and_free_the_rest(chain: 
     assert advance(chain) == "sold"
     assert result(chain) == ["sold", "", 2 * T, 60, 120]
     assert chain.view(U, "get_lot_at", "b1", 60)[:4] == [60, 100, "owner", "active"]
-    assert chain.view(A, "lots_of", 1) == [["b1", 60, 100]]
 
 
 def test_too_few_bids_cancel_it_where_the_terms_say_so(chain: Chain) -> None:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
+from tools.cli.auction import auction
 from tools.cli.audit import audit
 from tools.cli.calc import calc
+from tools.cli.cash import cash
 from tools.cli.chain_commands import consensus, peers, status
 from tools.cli.contract import contract
 from tools.cli.contract_life import LIFE_COMMANDS
@@ -21,11 +23,13 @@ from tools.cli.inventory import inventory_group
 from tools.cli.key_commands import keys
 from tools.cli.light import light
 from tools.cli.lookups import index
+from tools.cli.market import market
 from tools.cli.methodology import methodology_group
 from tools.cli.mrv import mrv
 from tools.cli.network_commands import localnet, testnet
 from tools.cli.project import project
 from tools.cli.query_commands import query
+from tools.cli.quote import quote
 from tools.cli.session import RootGroup, Session
 from tools.cli.snapshots import backup, snapshot
 from tools.cli.tx_commands import tx
@@ -100,6 +104,10 @@ for _command in (
     inventory_group,
     methodology_group,
     mrv,
+    cash,
+    market,
+    auction,
+    quote,
     doctor,
     bench,
     version,

@@ -53,6 +53,13 @@ class Desk:
             raise TradeRefused(final, call)
         return final.receipt["values"][0]
 
+    async def get_organisation(self) -> str:
+        """Return the organisation for which the key speaks; empty for a stranger's."""
+        if self.key is None:
+            return ""
+        arguments = [self.key.public_key]
+        return str((await self.client.state_call("identity", "organisation_of", arguments)).value)
+
     async def view(self, method: str, *arguments: Value) -> Any:
         """Return a view's value as JSON."""
         return (await self.client.state_call(self.CONTRACT, method, list(arguments))).value

@@ -14,10 +14,10 @@ T = 1000
 """A price of 1000 a tonne is 1 a kilogram."""
 MONEY = 10**6
 BIDDERS = ("alice", "bob", "metering")
-NAMES = (
-    "currency tick step_kg reserve_price cap_kg minimum_kg rationing sealed forfeit_rate "
-    "opens_at closes_at reveals_until"
-).split()
+NAMES = [
+    "currency", "tick", "step_kg", "reserve_price", "cap_kg", "minimum_kg", "rationing", "sealed",
+    "forfeit_rate", "opens_at", "closes_at", "reveals_until",
+]  # fmt: skip
 WINDOW = 100
 
 

@@ -368,7 +368,8 @@ def begin(auction: int, found: Auction) -> None:
     ends_at = terms.reveals_until if terms.sealed else terms.closes_at
     require(ends_at <= ctx.time, "not-due")
     counts[auction] = Count(0, 0, 0, 0, 0, 0)
-    if call("identity", "is_active", found.seller):
+    # A seller whose trading was stopped is none, too.
+    if call("identity", "get_taker", found.seller) != "none":
         auctions[auction] = replace(found, status="counting")
     else:
         stop(auction, found, "seller-inactive", "")

@@ -186,7 +186,8 @@ def accept_quote(number: int, start: int, end: int) -> None:
     asked = requests[offer.request]
     requester = call("identity", "get_mover", ctx.sender)
     require(requester == asked.requester, "not-requester")
-    require(call("identity", "is_active", offer.dealer), "dealer-inactive")
+    # A dealer whose trading was stopped is none, too.
+    require(call("identity", "get_taker", offer.dealer) != "none", "dealer-inactive")
     sells = asked.side == SELL
     buyer = offer.dealer if sells else requester
     seller = requester if sells else offer.dealer

@@ -302,6 +302,7 @@ def say(text: str) -> None:
 async def measure(folder: Path, orders: int, calls: int, seed: int) -> dict[str, Any]:
     """Return the figures of one run on a fresh network in ``folder``."""
     others, calibration = os.getloadavg()[0], calibrate()
+    commit = describe_commit(Path(__file__).parent)
     params = ChainParams(transaction_window_blocks=WINDOW_BLOCKS)
     network = Localnet(folder, validators=4, fresh=True, params=params, enterprises=TRADERS)
     async with network as net, net.client() as client:
@@ -320,7 +321,7 @@ async def measure(folder: Path, orders: int, calls: int, seed: int) -> dict[str,
     return {
         "benchmark": "orders",
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": describe_commit(Path(__file__).parent),
+        "commit": commit,
         "machine": {**describe_machine(), "loadAverageBefore": round(others, 2)},
         "setup": {
             "validators": 4, "orders": orders, "callsPerTransaction": calls, "seed": seed,

@@ -1,7 +1,8 @@
 """``carbonode import``: a registry's public export onto a running chain.
 
 Sentences and progress go to standard error, the report to standard output. Exit code
-0 when every row is on the chain, 1 when some are not (each with its line and reason),
+0 when every row is on the chain, flagged or not, 1 when some are refused (each with its line, code
+and reason; what is good is there all the same), 2 when a file is no such table,
 3 to 5 as for every command when the chain does not answer, refuses or is late.
 """
 
@@ -36,7 +37,7 @@ from tools.importers.formats import ACR, CAR, RegistryFormat
 from tools.importers.importing import Importer, Parties
 from tools.importers.importing import Progress as Steps
 from tools.importers.reading import Ledger, read_ledger
-from tools.importers.report import make_report, summarise_ledger
+from tools.importers.report import make_forecast, make_report
 from tools.localnet.network import SUMMARY_FILE
 
 ISSUER_KEY = "keys/registry.key"
@@ -131,10 +132,7 @@ def _import(
     # A day ahead of us somewhere on Earth is not a date in the future.
     ledger = read_ledger(form, issuances, retirements, date.today() + timedelta(days=1))
     if dry_run:
-        document = {
-            **summarise_ledger(ledger),
-            "problems": [problem.to_json() for problem in ledger.problems],
-        }
+        document = make_forecast(ledger)
     else:
         if localnet is None and key is None and holder_key is None:
             localnet = find_localnet(session.home)
@@ -244,12 +242,25 @@ def _show(console: Console, document: Mapping[str, Any], report: Path | None) ->
     _show_problems(console, document, report)
 
 
+def _count(by_rule: Mapping[str, int]) -> str:
+    return ", ".join(f"{rule}: {count:,}" for rule, count in by_rule.items())
+
+
 def _show_problems(console: Console, document: Mapping[str, Any], report: Path | None) -> None:
-    problems = document["problems"]
+    problems, flags = document["problems"], document["flags"]
+    for flag in flags[:PROBLEMS_SHOWN]:
+        console.print(
+            escape(f"  {flag['file']}:{flag['line']}: flagged [{flag['code']}] {flag['reason']}"),
+            highlight=False,
+        )
+    if flags:
+        console.print(f"{len(flags)} flags: {_count(document['flaggedByRule'])}", highlight=False)
     if not problems:
         console.print("No bad rows.")
         return
-    console.print(f"{len(problems)} rows are not on the chain:")
+    console.print(
+        f"{len(problems)} rows are refused: {_count(document['refusedByRule'])}", highlight=False
+    )
     for problem in problems[:PROBLEMS_SHOWN]:
         console.print(
             escape(

@@ -28,10 +28,12 @@ KEY_CHARACTERS_MAX = 64
 """The last three are the contracts' own bounds (vm/contracts/README.md)."""
 
 _NUMBER = re.compile(r"[0-9]+|[0-9]{1,3}(,[0-9]{3})+")
+_TIME_OF_DAY = re.compile(r"[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?(Z|[+-][0-9:]{4,6})?$")
 _US_DATE = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4}|[0-9]{2})")
-_ISO_DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
+_ISO_DATE = re.compile(r"([0-9]{4})[-/]([0-9]{2})[-/]([0-9]{2})")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _CENTURY_PIVOT = 70
+_DATE_CHARACTERS_MAX = 40
 
 
 class RowError(CarbonodeError):
@@ -41,8 +43,30 @@ class RowError(CarbonodeError):
 
 
 @dataclass(frozen=True, slots=True)
+class Serial:
+    """A registry's serial text, read: the prefix in one spelling, the range half-open."""
+
+    prefix: str
+    project: str
+    vintage: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Days from ``start`` until ``end``; a period that begins on that day does not meet it."""
+
+    start: date
+    end: date
+
+
+@dataclass(frozen=True, slots=True)
 class Issuance:
-    """One issuance in tonnes. ``key`` names it for good: import key and batch id."""
+    """One issuance in tonnes. ``key`` names it for good: import key and batch id.
+
+    ``serial``, ``period`` and ``crediting`` where the ledger tells them.
+    """
 
     line: int
     key: str
@@ -52,6 +76,10 @@ class Issuance:
     quantity_t: int
     buffer_t: int
     evidence_hash: bytes
+    serial: Serial | None = None
+    period: Period | None = None
+    crediting: Period | None = None
+    supersedes: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +144,21 @@ def parse_quantity(text: str, column: str) -> int:
 
 
 def parse_date(text: str, column: str, today: date) -> date:
-    """Return the day of ``m/d/yy``, ``m/d/yyyy`` or ``yyyy-mm-dd``, not after ``today``."""
+    """Return the day of a text (see read_day), not before 1990 and not after ``today``."""
+    found = read_day(text, column)
+    if not ISSUED_MIN <= found <= today:
+        raise RowError(f"{column}: {found} is not between {ISSUED_MIN} and today", code="date")
+    return found
+
+
+def read_day(text: str, column: str) -> date:
+    """Return the day of ``m/d/yy``, ``m/d/yyyy``, ``yyyy-mm-dd`` or ``yyyy/mm/dd``.
+
+    An ISO 8601 time of day behind it is left out.
+    """
+    if len(text) > _DATE_CHARACTERS_MAX or not text.isascii():
+        raise RowError(f"{column}: {text[:40]!r} is not a date", code="date")
+    text = _TIME_OF_DAY.sub("", text)
     if match := _US_DATE.fullmatch(text):
         month, day, year = (int(part) for part in match.groups())
         if len(match[3]) == 2:
@@ -126,12 +168,19 @@ def parse_date(text: str, column: str, today: date) -> date:
     else:
         raise RowError(f"{column}: {text[:40]!r} is not a date", code="date")
     try:
-        found = date(year, month, day)
+        return date(year, month, day)
     except ValueError:
         raise RowError(f"{column}: there is no day {text[:40]!r}", code="date") from None
-    if not ISSUED_MIN <= found <= today:
-        raise RowError(f"{column}: {found} is not between {ISSUED_MIN} and today", code="date")
-    return found
+
+
+def read_period(first: str, last: str, column: str) -> Period | None:
+    """Return a period where both ends are told; one that ends before it starts is refused."""
+    if not first and not last:
+        return None
+    period = Period(read_day(first, f"{column} start"), read_day(last, f"{column} end"))
+    if period.end < period.start:
+        raise RowError(f"{column} ends {period.end} before it starts {period.start}", code="period")
+    return period
 
 
 def parse_vintage(text: str, until: date, what: str) -> int:

@@ -18,7 +18,7 @@ made for an early retirement can starve a later one that the totals allow.)
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -64,26 +64,54 @@ class Matched:
 
 
 @dataclass(slots=True)
+class _Line:
+    """Stocks in the order in which they are used; what is used up at its head is not seen again.
+
+    Without that, ten thousand rows of one vintage would each walk past ten thousand batches.
+    """
+
+    stocks: list[Stock] = field(default_factory=list)
+    _free_from: int = 0
+    _buffer_from: int = 0
+
+    def with_free(self) -> Iterator[Stock]:
+        while self._free_from < len(self.stocks) and not self.stocks[self._free_from].free:
+            self._free_from += 1
+        return (self.stocks[at] for at in range(self._free_from, len(self.stocks)))
+
+    def with_buffer(self) -> Iterator[Stock]:
+        while self._buffer_from < len(self.stocks) and not self.stocks[self._buffer_from].buffer:
+            self._buffer_from += 1
+        return (self.stocks[at] for at in range(self._buffer_from, len(self.stocks)))
+
+
+@dataclass(slots=True)
 class Matcher:
     """Takes serials for one retirement after the other."""
 
     stocks: Iterable[Stock]
     releases: list[Piece] = field(default_factory=list)
-    _by_vintage: dict[tuple[str, int], list[Stock]] = field(init=False)
+    _by_vintage: dict[tuple[str, int], _Line] = field(init=False)
+    _by_day: dict[tuple[str, int, date], _Line] = field(init=False)
+    _released: dict[tuple[str, int], int] = field(default_factory=dict)
     _projects: set[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._by_vintage = defaultdict(list)
+        self._by_vintage = defaultdict(_Line)
+        self._by_day = defaultdict(_Line)
         for stock in sorted(self.stocks, key=lambda item: (item.issued_on, item.batch)):
-            self._by_vintage[stock.project, stock.vintage].append(stock)
+            self._by_vintage[stock.project, stock.vintage].stocks.append(stock)
+            self._by_day[stock.project, stock.vintage, stock.issued_on].stocks.append(stock)
         self._projects = {project for project, _ in self._by_vintage}
 
     def match(self, retirement: Retirement) -> Matched:
         """Return the pieces, taken out of the stock, or raise RowError and take nothing."""
-        stocks = self._find_stocks(retirement)
+        self._require_issued(retirement)
         need = retirement.quantity_t * KILOGRAMS
-        owned, missing = _plan([(stock, stock.free) for stock in stocks], need)
-        released, missing = _plan([(stock, stock.buffer) for stock in stocks], missing)
+        free = self._walk(retirement, _Line.with_free)
+        owned, missing = _plan(((stock, stock.free) for stock in free), need)
+        buffer = self._walk(retirement, _Line.with_buffer)
+        released, missing = _plan(((stock, stock.buffer) for stock in buffer), missing)
         if missing:
             raise RowError(
                 f"{(need - missing) // KILOGRAMS} t left of {retirement.project} "
@@ -104,34 +132,47 @@ class Matcher:
             sum(end - start for _, (start, end) in released),
         )
 
-    def _find_stocks(self, retirement: Retirement) -> Sequence[Stock]:
+    def _walk(
+        self, retirement: Retirement, left: Callable[[_Line], Iterator[Stock]]
+    ) -> Iterator[Stock]:
+        """Yield what a retirement may use, in the order of this module's rule."""
+        key, named = (retirement.project, retirement.vintage), retirement.issued_on
+        if named is not None and named <= retirement.retired_on and (*key, named) in self._by_day:
+            yield from left(self._by_day[(*key, named)])
+        for stock in left(self._by_vintage[key]):
+            if stock.issued_on > retirement.retired_on:
+                return
+            if stock.issued_on != named:
+                yield stock
+
+    def _require_issued(self, retirement: Retirement) -> None:
         if retirement.project not in self._projects:
             raise RowError(f"no issuance of project {retirement.project}", code="project")
-        stocks = self._by_vintage.get((retirement.project, retirement.vintage), [])
-        if not stocks:
+        line = self._by_vintage.get((retirement.project, retirement.vintage))
+        if line is None:
             raise RowError(
                 f"no issuance of {retirement.project} vintage {retirement.vintage}",
                 code="not-issued",
             )
-        issued = [stock for stock in stocks if stock.issued_on <= retirement.retired_on]
-        if not issued:
+        first = line.stocks[0].issued_on
+        if first > retirement.retired_on:
             raise RowError(
-                f"retired on {retirement.retired_on}, first issued on {stocks[0].issued_on}",
-                code="period",
+                f"retired on {retirement.retired_on}, first issued on {first}", code="period"
             )
-        return sorted(issued, key=lambda stock: stock.issued_on != retirement.issued_on)
 
     def _release(self, batch: str, start: int, end: int) -> None:
         """Note serials to be released; adjacent ones become one call."""
-        for place, piece in enumerate(self.releases):
-            if piece.batch == batch and piece.end == start:
-                self.releases[place] = Piece(batch, piece.start, end)
-                return
-        self.releases.append(Piece(batch, start, end))
+        place = self._released.pop((batch, start), None)
+        if place is None:
+            place = len(self.releases)
+            self.releases.append(Piece(batch, start, end))
+        else:
+            self.releases[place] = Piece(batch, self.releases[place].start, end)
+        self._released[batch, end] = place
 
 
 def _plan(
-    sources: Sequence[tuple[Stock, list[Range]]], need: int
+    sources: Iterable[tuple[Stock, list[Range]]], need: int
 ) -> tuple[list[tuple[Stock, Range]], int]:
     """Return what to take, low serials first, and what is still missing."""
     taken: list[tuple[Stock, Range]] = []

@@ -8,9 +8,22 @@ from datetime import date
 from pathlib import Path
 from typing import TypeVar
 
-from tools.importers.formats import RegistryFormat, parse_issuance, parse_retirement
-from tools.importers.ledger import Issuance, OriginRanges, Retirement, RowError
+from tools.importers.formats import (
+    RegistryFormat,
+    find_names,
+    parse_issuance,
+    parse_retirement,
+    required_columns,
+)
+from tools.importers.ledger import Issuance, Retirement, RowError
 from tools.importers.matching import KILOGRAMS, Matched, Matcher, Piece, Stock
+from tools.importers.rules import (
+    drop_meeting_periods,
+    drop_meeting_retirements,
+    drop_meeting_serials,
+    drop_repeated,
+    flag_crediting,
+)
 from tools.importers.table import Problem, Row, Table, read_table
 
 T = TypeVar("T")
@@ -18,7 +31,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Both files, read and checked. ``problems`` are in the order of their lines."""
+    """Both files, read and checked. ``problems`` are in the order of their lines.
+
+    ``flags`` are about rows that are good: what the rules find remarkable and do not refuse.
+    """
 
     form: RegistryFormat
     issuance_table: Table
@@ -26,6 +42,7 @@ class Ledger:
     issuances: tuple[Issuance, ...]
     retirements: tuple[Retirement, ...]
     problems: tuple[Problem, ...]
+    flags: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,26 +56,31 @@ class Plan:
 
 def read_ledger(form: RegistryFormat, issuances: Path, retirements: Path, today: date) -> Ledger:
     """Return the ledger of two files. Raises InputError when one is no such table."""
-    issuance_table = read_table(issuances, form.issuance_columns)
-    retirement_table = read_table(retirements, form.retirement_columns)
+    issuance_table = read_table(issuances, required_columns(form, form.issuance_columns))
+    retirement_table = read_table(retirements, required_columns(form, form.retirement_columns))
+    issuance_names = find_names(issuance_table, form.issuance_columns)
+    retirement_names = find_names(retirement_table, form.retirement_columns)
     good_issuances, bad_issuances = _parse_rows(
-        issuance_table, lambda row: parse_issuance(form, row, today)
+        issuance_table, lambda row: parse_issuance(form, row, issuance_names, today)
     )
     good_retirements, bad_retirements = _parse_rows(
-        retirement_table, lambda row: parse_retirement(form, row, today)
+        retirement_table, lambda row: parse_retirement(form, row, retirement_names, today)
     )
-    unique, repeated = _drop_repeated(issuance_table.name, good_issuances)
-    disjoint, overlapping = _drop_overlapping(retirement_table.name, good_retirements)
+    for drop in (drop_repeated, drop_meeting_serials, drop_meeting_periods):
+        good_issuances, dropped = drop(issuance_table.name, good_issuances)
+        bad_issuances += dropped
+    disjoint, overlapping = drop_meeting_retirements(retirement_table.name, good_retirements)
     return Ledger(
         form,
         issuance_table,
         retirement_table,
-        tuple(unique),
+        tuple(good_issuances),
         tuple(disjoint),
         (
-            *sort_problems([*issuance_table.problems, *bad_issuances, *repeated]),
+            *sort_problems([*issuance_table.problems, *bad_issuances]),
             *sort_problems([*retirement_table.problems, *bad_retirements, *overlapping]),
         ),
+        tuple(flag_crediting(issuance_table.name, good_issuances)),
     )
 
 
@@ -106,37 +128,3 @@ def _parse_rows(table: Table, parse: Callable[[Row], T]) -> tuple[list[T], list[
         except RowError as error:
             bad.append(Problem(table.name, row.line, error.code, str(error)))
     return good, bad
-
-
-def _drop_repeated(
-    file: str, issuances: Sequence[Issuance]
-) -> tuple[list[Issuance], list[Problem]]:
-    """Keep the first of rows with one identity (project, vintage, day, quantity)."""
-    lines: dict[str, int] = {}
-    kept: list[Issuance] = []
-    problems: list[Problem] = []
-    for issuance in issuances:
-        first = lines.setdefault(issuance.key, issuance.line)
-        if first == issuance.line:
-            kept.append(issuance)
-        else:
-            reason = f"the same issuance stands on line {first}"
-            problems.append(Problem(file, issuance.line, "duplicate", reason))
-    return kept, problems
-
-
-def _drop_overlapping(
-    file: str, retirements: Sequence[Retirement]
-) -> tuple[list[Retirement], list[Problem]]:
-    """Keep the first of rows whose serial ranges meet."""
-    taken = OriginRanges()
-    kept: list[Retirement] = []
-    problems: list[Problem] = []
-    for item in retirements:
-        met = taken.add(item.prefix, item.origin_start, item.origin_end, item.line)
-        if met is None:
-            kept.append(item)
-        else:
-            reason = f"serials {item.key} overlap those of line {met}"
-            problems.append(Problem(file, item.line, "overlap", reason))
-    return kept, problems

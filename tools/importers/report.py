@@ -8,7 +8,8 @@ from typing import Any
 
 from tools.importers.importing import ImportResult, count_done
 from tools.importers.matching import KILOGRAMS
-from tools.importers.reading import Ledger
+from tools.importers.reading import Ledger, make_plan, make_stock
+from tools.importers.rules import count_rules
 from tools.importers.table import Problem, Table
 
 
@@ -32,6 +33,24 @@ def summarise_ledger(ledger: Ledger) -> dict[str, Any]:
             "accountHolders": len({item.account_holder for item in ledger.retirements}),
         },
         "badRows": len(ledger.problems),
+        "flaggedRows": len({(flag.file, flag.line) for flag in ledger.flags}),
+        "flaggedByRule": count_rules(ledger.flags),
+        "flags": [flag.to_json() for flag in ledger.flags],
+    }
+
+
+def make_forecast(ledger: Ledger) -> dict[str, Any]:
+    """Return the report of a dry run: what an import onto an empty chain would refuse."""
+    stocks = [make_stock(item) for item in ledger.issuances]
+    plan = make_plan(ledger.retirement_table.name, stocks, ledger.retirements)
+    problems = [*ledger.problems, *plan.problems]
+    return {
+        **summarise_ledger(ledger),
+        "wouldRetire": {
+            "rows": len(plan.matched),
+            "tonnes": sum(item.retirement.quantity_t for item in plan.matched),
+        },
+        **_list_problems(problems),
     }
 
 
@@ -66,9 +85,17 @@ def make_report(result: ImportResult, chain: Mapping[str, Any]) -> dict[str, Any
             "cancelledTonnes": result.on_chain["cancelled"] // KILOGRAMS,
         },
         "chain": dict(chain),
-        "badRows": len(result.problems),
-        "badRowsByCode": count_codes(result.problems),
-        "problems": [problem.to_json() for problem in result.problems],
+        **_list_problems(result.problems),
+    }
+
+
+def _list_problems(problems: Sequence[Problem]) -> dict[str, Any]:
+    """Every row that is refused with its reason, counted by code and by rule."""
+    return {
+        "badRows": len(problems),
+        "badRowsByCode": count_codes(problems),
+        "refusedByRule": count_rules(problems),
+        "problems": [problem.to_json() for problem in problems],
     }
 
 

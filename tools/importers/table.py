@@ -3,7 +3,8 @@
 A table that cannot be read at all (empty, not text, columns missing) is an
 InputError; a record that cannot be read is a Problem with its line, and the next
 record is read as if it had not been there. A quote that is never closed therefore
-costs one line and not the rest of the file. RFC 4180, with ``;`` and tab accepted.
+costs one line and not the rest of the file. Bytes that are not UTF-8 cost their record only,
+and empty fields after the last column nothing. RFC 4180, with ``;`` and tab accepted.
 """
 
 from __future__ import annotations
@@ -11,17 +12,21 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from primitives.errors import CarbonodeError
+from tools.importers.columns import find_columns
 
 FILE_BYTES_MAX = 256 * 1024 * 1024
 """A registry's export has about 1 MB; this bounds memory."""
 RECORD_LINES_MAX = 50
 """Physical lines of one record: beyond it a quote was left open."""
 DELIMITERS = (",", ";", "\t")
+_ESCAPED = re.compile("[\udc80-\udcff]")
+"""What ``surrogateescape`` makes of bytes that are not UTF-8."""
 
 
 class InputError(CarbonodeError):
@@ -32,7 +37,7 @@ class InputError(CarbonodeError):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A row that was left out: ``file`` and ``line`` as an editor shows them, and why."""
+    """A row left out, or flagged: ``file`` and ``line`` as an editor shows them, and why."""
 
     file: str
     line: int
@@ -53,12 +58,17 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A file's records in order, its unreadable ones, and the hash of its bytes."""
+    """A file's records in order, its unreadable ones, and the hash of its bytes.
+
+    ``names`` has the file's column for each required one (columns.py: other spellings).
+    """
 
     name: str
     sha256: bytes
     rows: tuple[Row, ...]
     problems: tuple[Problem, ...]
+    names: Mapping[str, str]
+    columns: tuple[str, ...]
 
 
 def normalise_column(name: str) -> str:
@@ -88,29 +98,31 @@ def parse_table(name: str, data: bytes, required: Sequence[str]) -> Table:
         raise InputError("the file is empty", file=name)
     lines = io.StringIO(text, newline="").readlines()
     delimiter, columns, first = _read_header(name, lines, required)
+    names = find_columns(columns, [normalise_column(column) for column in required])
     rows: list[Row] = []
     problems: list[Problem] = []
     for line, fields in _records(lines, first, delimiter):
         if isinstance(fields, str):
             problems.append(Problem(name, line, "unreadable", fields))
-        elif len(fields) != len(columns):
+        elif any(_ESCAPED.search(field) for field in fields):
+            problems.append(Problem(name, line, "encoding", "bytes that are not UTF-8 text"))
+        elif len(fields) < len(columns) or any(map(str.strip, fields[len(columns) :])):
             reason = f"{len(fields)} fields where the header has {len(columns)}"
             problems.append(Problem(name, line, "fields", reason))
         else:
-            stripped = (field.strip() for field in fields)
+            stripped = (field.strip() for field in fields[: len(columns)])
             rows.append(Row(line, dict(zip(columns, stripped, strict=True))))
-    return Table(name, hashlib.sha256(data).digest(), tuple(rows), tuple(problems))
+    digest = hashlib.sha256(data).digest()
+    return Table(name, digest, tuple(rows), tuple(problems), names, tuple(columns))
 
 
 def _decode(name: str, data: bytes) -> str:
-    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    if data[:2] not in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-8-sig", "surrogateescape")
     try:
-        return data.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise InputError(
-            "the file is not UTF-8 text", file=name, line=line, byte=hex(data[error.start])
-        ) from None
+        return data.decode("utf-16")
+    except UnicodeDecodeError:
+        raise InputError("the file is neither UTF-8 nor UTF-16 text", file=name) from None
 
 
 def _read_header(
@@ -126,9 +138,12 @@ def _read_header(
             columns = [normalise_column(column) for column in next(reader)]
         except (csv.Error, StopIteration) as error:
             raise InputError(f"the header cannot be read: {error}", file=name) from None
-        absent = [column for column in wanted if column not in columns]
+        if any(_ESCAPED.search(column) for column in columns):
+            raise InputError("the header is not UTF-8 text", file=name)
+        names = find_columns(columns, wanted)
+        absent = [column for column in wanted if column not in names]
         if not absent:
-            repeated = sorted({column for column in wanted if columns.count(column) > 1})
+            repeated = sorted({column for column in names.values() if columns.count(column) > 1})
             if repeated:
                 raise InputError("a column stands twice", file=name, columns=repeated)
             return delimiter, columns, reader.line_num

@@ -85,7 +85,7 @@ def test_a_newline_in_a_quoted_header_or_field_is_part_of_it_and_lines_stay_righ
         (b"\xef\xbb\xbf", "empty"),
         (b"a,c\n1,2\n", "missing"),
         (b"a,b,b\n1,2,3\n", "twice"),
-        (b"a,b\n1,\xff\n", "UTF-8"),
+        (b"a,\xffb\n1,2\n", "UTF-8"),
         (b'a,"b\n1,2\n', "header"),
         (b"PK\x03\x04\x14\x00\xff\xfe", "UTF-8"),
     ],
@@ -115,6 +115,16 @@ def test_unreadable_records_cost_their_own_line_only() -> None:
         (6, "fields"),
         (7, "fields"),
     ]
+
+
+def test_bytes_that_are_no_text_cost_their_record_and_empty_last_fields_nothing() -> None:
+    data = b"a,b\n1,\xff\n3,4,,\n5,6,7\n\xe6\xa3\xae,8\n"
+    table = parse_table("t.csv", data, ["a", "b"])
+    assert [(row.line, dict(row.values)) for row in table.rows] == [
+        (3, {"a": "3", "b": "4"}),
+        (5, {"a": "\u68ee", "b": "8"}),
+    ]
+    assert [(bad.line, bad.code) for bad in table.problems] == [(2, "encoding"), (4, "fields")]
 
 
 # -- single values
@@ -148,6 +158,10 @@ def test_an_empty_quantity_is_refused_but_an_empty_share_is_zero() -> None:
         ("12/29/2015", date(2015, 12, 29)),
         ("2015-12-29", date(2015, 12, 29)),
         ("1/1/98", date(1998, 1, 1)),
+        ("2015/12/29", date(2015, 12, 29)),
+        ("2015-12-29T23:59:59Z", date(2015, 12, 29)),
+        ("2015-12-29 00:00", date(2015, 12, 29)),
+        ("12/29/2015 00:00:00", date(2015, 12, 29)),
     ],
 )
 def test_dates_as_registries_write_them(text: str, day: date) -> None:
@@ -156,7 +170,7 @@ def test_dates_as_registries_write_them(text: str, day: date) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "13/1/15", "2/30/15", "29/12/2015", "2015/12/29", "8-2-06", "tomorrow", "1/1/75",
+    ["", "13/1/15", "2/30/15", "29/12/2015", "2015/13/29", "8-2-06", "tomorrow", "1/1/75",
      "1/2/2026", "2026-01-02", "8/2/006", "0/1/15"],
 )  # fmt: skip
 def test_what_is_no_day_or_not_yet_is_refused(text: str) -> None:

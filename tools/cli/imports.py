@@ -2,7 +2,7 @@
 
 Sentences and progress go to standard error, the report to standard output. Exit code
 0 when every row is on the chain, flagged or not, 1 when some are refused (each with its line, code
-and reason; what is good is there all the same), 2 when a file is no such table,
+and reason; what is good is there all the same) or a file is no such table,
 3 to 5 as for every command when the chain does not answer, refuses or is late.
 """
 

@@ -622,9 +622,13 @@ def assign(batch: str, start: int, end: int, to: str) -> None:
     require(to != lot.owner, "same-owner")
     if to != houses[ctx.sender]:
         require_not_verifier(require_owner(to), to, batches[batch].project)
-    carve(batch, lot, end, start, end, to, "locked", "transfer")
+    carve(batch, lot, end, start, end, to, "active", "transfer")
     move_balance(batch, lot.owner, to, end - start)
     emit(Transferred(batch, start, end, lot.owner, to))
+    # Who follows lots by their events knows that what was transferred is free: it is locked again.
+    carve(batch, lots[batch, end], end, start, end, to, "locked", "lock")
+    held = locks[batch, end]
+    emit(Locked(batch, start, end, to, held.reason, held.holder))
 
 
 def require_house() -> str:

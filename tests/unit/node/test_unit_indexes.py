@@ -65,12 +65,26 @@ def shake(chain: AuditedChain, rng: random.Random, blocks: int) -> None:
         chain.commit(*(make_move(chain, rng) for _ in range(12)))
 
 
+def move_locked(chain: AuditedChain) -> None:
+    """Tokens of a lot, which moves while it stays locked (``units.assign``)."""
+    lots = [lot for lot in read_lots(chain.chain) if lot[0] in PARTIES and lot[4] == "active"]
+    owner, batch, start, end, _ = max(lots, key=lambda lot: lot[3] - lot[2])
+    other = next(name for name in PARTIES if name != owner)
+    for who, method, arguments in (
+        (owner, "make_of_lot", (batch, start, end)), (owner, "split", (1, start + 1)),
+        (owner, "transfer", (2, other)), (owner, "transfer", (3, other)), (other, "melt", (3,)),
+    ):  # fmt: skip
+        chain.commit(chain.sign(who, "tokens", method, *arguments))
+    assert (other, batch, start, start + 1, "locked") in read_lots(chain.chain)
+
+
 @pytest.fixture(scope="module")
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AuditedChain]:
     made = AuditedChain(tmp_path_factory.mktemp("units"))
     issue(made, "b1")
     issue(made, "b2", buffer=30)
     shake(made, random.Random(SEED), 60)
+    move_locked(made)
     yield made
     made.chain.close()
 

@@ -58,7 +58,7 @@ def test_a_lot_becomes_as_many_shares_as_it_has_kilograms(chain: Chain) -> None:
     assert chain.view(B, "get_class", "forest") == FOREST
     number = deposit(chain, "old", 0, 100)
     assert [(event.contract, event.name) for event in chain.events] == [
-        (U, "Locked"), (U, "Transferred"), (B, "Deposited"),
+        (U, "Locked"), (U, "Transferred"), (U, "Locked"), (B, "Deposited"),
     ]  # fmt: skip
     assert chain.events[-1].values == ("forest", "owner", number, "old", 0, 100)
     assert chain.view(U, "get_lot_at", "old", 50)[:4] == [0, 100, "baskets", "locked"]
@@ -117,8 +117,8 @@ def test_who_deposited_may_redeem_its_own_lot(chain: Chain) -> None:
     assert chain.ok("owner", B, "redeem", "forest", 20) == [["old", 0, 20]]
     assert chain.view(U, "get_lot_at", "old", 0)[:4] == [0, 20, "owner", "active"]
     steps = chain.view(U, "trace", "old", 5, 9)
-    assert [step[1] for step in steps] == ["transfer", "transfer", "lock", "issue"]
-    assert [step[4] for step in steps[:2]] == ["baskets", "owner"]
+    assert [step[1] for step in steps] == ["transfer", "lock", "transfer", "lock", "issue"]
+    assert [step[4] for step in steps[:3]] == ["baskets", "baskets", "owner"]
 
 
 def test_what_fits_no_more_is_passed_over(chain: Chain) -> None:

@@ -237,17 +237,22 @@ def test_a_house_touches_no_lock_but_its_own(till: Chain) -> None:
 
 def test_what_is_assigned_stays_locked_and_its_owner_is_the_new_one(till: Chain) -> None:
     till.ok("bob", "till", "assign", "b1", 100, 200, "alice")
-    assert till.events[-1].values == ("b1", 100, 200, "owner", "alice")
+    # Who follows the events sees it locked, too.
+    assert [event.values for event in till.events[-2:]] == [
+        ("b1", 100, 200, "owner", "alice"), ("b1", 100, 200, "alice", "order", "market"),
+    ]  # fmt: skip
     assert till.view(U, "get_lot_at", "b1", 150)[:4] == [100, 200, "alice", "locked"]
     assert till.view(U, "balance_of", "alice", "b1") == 100
-    assert till.view(U, "trace", "b1", 150, 1)[0][1:6] == ["transfer", 100, 200, "owner", "alice"]
+    assert [step[1:6] for step in till.view(U, "trace", "b1", 150, 2)] == [
+        ["lock", 100, 200, "alice", "alice"], ["transfer", 100, 200, "owner", "alice"],
+    ]  # fmt: skip
     till.refused("lot-locked", "alice", U, "transfer", "b1", 100, 200, "bob")
     # To the house itself: no organisation's, and it delivers from there to anyone.
     till.ok("bob", "till", "assign", "b1", 100, 200, "market")
     assert till.view(U, "balance_of", "market", "b1") == 100
     till.ok("bob", "till", "deliver", "b1", 100, 200, 40, "owner")
     assert till.view(U, "lots_of", "b1", 100, 2) == [
-        [100, 140, "owner", "active", 5], [140, 200, "market", "locked", 4],
+        [100, 140, "owner", "active", 7], [140, 200, "market", "locked", 6],
     ]  # fmt: skip
 
 

@@ -130,7 +130,7 @@ def _refuse_node(node: ast.AST, depth: int, loops: int) -> str | None:
     if loops > LOOP_DEPTH_MAX:
         return f"over {LOOP_DEPTH_MAX} nested loops"
     for field, value in ast.iter_fields(node):
-        if field not in allowed and not _is_unused(node, field, value):
+        if field not in allowed and not _is_unused(field, value):
             return f"{_name(node)}.{field} is not in the language"
     if isinstance(node, ast.Constant):
         return _refuse_constant(node.value)
@@ -138,16 +138,18 @@ def _refuse_node(node: ast.AST, depth: int, loops: int) -> str | None:
         return "** is not in the language"
     if isinstance(node, ast.keyword) and node.arg is None:
         return "** is not in the language"
-    loops_inside = len(node.generators) if isinstance(node, ast.ListComp | ast.DictComp) else 0
-    if loops_inside > COMPREHENSION_LOOPS_MAX:
+    if (
+        isinstance(node, ast.ListComp | ast.DictComp)
+        and len(node.generators) > COMPREHENSION_LOOPS_MAX
+    ):
         return f"over {COMPREHENSION_LOOPS_MAX} loops in a comprehension"
     return None
 
 
-def _is_unused(node: ast.AST, field: str, value: object) -> bool:
-    if isinstance(node, ast.FormattedValue) and field == "conversion":
+def _is_unused(field: str, value: object) -> bool:
+    if field == "conversion":  # of what an f-string shows
         return value == -1
-    if isinstance(node, ast.comprehension) and field == "is_async":
+    if field == "is_async":  # a comprehension
         return value == 0
     return value is None or value == []
 

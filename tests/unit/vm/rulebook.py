@@ -9,6 +9,6 @@ def describe(problems: Iterable[Problem]) -> list[str]:
     """One line a reason: ``line:column code: message (hint)``."""
     return [
         f"{item.line}:{item.column} {item.code}: {item.message}"
-        + (f" ({item.hint})" if item.hint else "")
+        + (f" ({item.hint})" if item.hint != "" else "")
         for item in problems
     ]

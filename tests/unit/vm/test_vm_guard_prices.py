@@ -22,6 +22,7 @@ from vm.outcome import Fault
 from vm.state import Overlay
 
 HEADER = """from lib.integers.v1 import sqrt_down
+from lib.margin.v1 import Fund, compute_part, compute_required
 from vm import Address, Map, Var, ctx, event, export, record
 WORDS = ['a', 'b']
 ROWS = [[1], [2]]
@@ -33,6 +34,7 @@ PART = [1, [2]]
 TEXT = 'abc'
 NUMBER = 7
 UNIT = (1, 'a')
+WHOLE = 3
 @record
 class Lot:
     owner: Address
@@ -51,7 +53,7 @@ book = Var[dict[str, int]]()
 pair = Var[tuple[int, str]]()
 lot = Var[Lot]()
 start = Var[int](default=5)
-def count(a: int, b: int) -> int:
+def bit_length(a: int, b: int) -> int:
     return a - b
 @export
 def f(a: int, s: str):
@@ -86,6 +88,8 @@ ROWS = [
     ("return a % s", "type"), ("return a << 0", 7), ("return a >> 0", 7), ("return a >> 1", 3), ("return 0 << a", 0), ("return 0 << 2 ** 200", 0),
     ("return [1 ** 300, (-1) ** 301, (-1) ** 300, 0 ** 300, 0 ** 0, 1 ** 0, a ** 0, a ** 1]", [1, -1, 1, 0, 1, 1, 1, 7]),
     ("return [2 ** 254, (-2) ** 255]", [2**254, -(2**255)]), ("return 3 ** 200", "overflow"), ("return (2 ** 200) ** 2", "overflow"),
+    ("x = [1][a]\nreturn x", "index"), ("x = a // 0\nreturn x", "division-by-zero"),  # what a block may do is paid before it
+    ("return [1 < a < 8, 1 < a < 3, 8 < a < 9, 7 <= a <= 7]", [True, False, False, True]), ("return [0 < 1 < a < 8, 0 < 9 < a < 8]", [True, False]),
     # iteration
     ("x = ''\nfor c in 'abc':\n    x += c\nreturn x", "abc"), ("x = 0\nfor c in b'abc':\n    x += c\nreturn x", 294),
     ("x = 0\nfor c in (1, 2):\n    x += c\nreturn x", 3), ("x = 0\nfor c in {1: 2, 3: 4}:\n    x += c\nreturn x", 4),
@@ -106,7 +110,7 @@ ROWS = [
     ("return ['a' in WORDS, 'c' not in TABLE, 'b' in TEXT, [2] in ROWS, 2 in MIXED]", [True, True, True, True, False]), ("return WORDS == ['a', 'b']", True),
     ("return [x for x in WORDS] + [x for x in TABLE] + [c for c in TEXT]", ["a", "b", "a", "b", "a", "b", "c"]), ("return [p * q for p, q in PAIRS]", [2, 12]),
     ("return UNIT", [1, "a"]), ("return UNIT[1] + TEXT", "aabc"), ("return f'{NUMBER}{TEXT}{a}x'", "7abc7x"), ("return f'{s}'", "é"), ("return str(s) + str(a)", "é7"),
-    ("return sqrt_down(NUMBER * a)", 7), ("return count(NUMBER, 2) + count(a, 1)", 11), ("a += NUMBER\na -= 1\nreturn a", 13),
+    ("return sqrt_down(NUMBER * a)", 7), ("x = Fund(1, 10, 4, 0)\nreturn [compute_part(x, 2), x.value, compute_required(3, 10, 1, 500), WHOLE]", [5, 10, 2, 3]), ("return bit_length(NUMBER, 2) + bit_length(a, 1)", 11), ("a += NUMBER\na -= 1\nreturn a", 13),
     # storage
     ("return [number.get(), text.get(), flag.get(), items.get(), start.get()]", [0, "", False, [], 5]), ("return blob.get()", b""),
     ("return len(book.get())", 0), ("return [owner.get(), pair.get(), lot.get()]", [None, None, None]), ("number.set(3)\nreturn number.get()", 3),

@@ -127,6 +127,8 @@ RULES = [
     ("x, v = 1, 2", [f"1:1 shadow: v {STORED}"]),
     ("x = [1 for m in t]", [f"1:12 shadow: m {STORED}"]),
     ("ctx = 1", [f"1:1 shadow: ctx {WORD}"]),
+    ("ctx = r\nreturn ctx.x", [f"1:1 shadow: ctx {WORD}"]),
+    ("v = [1]\nreturn v[0]", [f"1:1 shadow: v {STORED}"]),
     ("for len in t:\n    pass", [f"1:5 shadow: len {WORD}"]),
     ("x_ = 1", [f"1:1 name: x_ {NAME}"]),
     ("x = {p: q for p, _q in t}", [f"1:9 undefined-name: q {DEFINED}", f"1:15 name: _q {NAME}"]),

@@ -32,6 +32,8 @@ FIELDS = "record: 1 to 64 fields"
 NAME = "is not a name of the language (letters, digits, single _ inside)"
 FUNCTION = "decorator: one of export, init, view"
 SIZE = "type-size: types too deep or too large (16 deep, 4096 parts in all)"
+CYCLE = "is part of, or leads to, a cycle of calls"
+LONG = "call-chain: a chain of calls over 16 deep"
 LIBRARY = "no such module, or imported twice (from lib.fixed.v1 import ..., once for each module)"
 
 
@@ -58,6 +60,12 @@ def numbers(count: int) -> str:
 
 def read(text: str) -> list[str]:
     return describe(check_source(text))
+
+
+def chain(count: int, last: str = "1") -> str:
+    """So many functions, each of which calls the next one."""
+    calls = [*[f"f{number}()" for number in range(1, count)], last]
+    return "".join(f"def f{n}() -> int:\n    return {call}\n" for n, call in enumerate(calls))
 
 
 RULES = [
@@ -220,11 +228,23 @@ RULES = [
     ("def f(a: float) -> None:\n    pass\n", [f"1:10 {TYPE}"]),
     ("def f() -> float:\n    pass\n", [f"1:12 {TYPE}"]),
     ("def f():\n    pass\n", []),
+    ("def f():\n    return ctx.time\n", ["2:12 field: no record has a field time", "2:12 undefined-name: ctx is not defined (import it from vm)"]),
     ("def f(a: int, a: str) -> None:\n    pass\n", ["1:15 duplicate: a is given twice"]),
     ("def f(len: int) -> None:\n    pass\n", ["1:7 shadow: len is a word of the language"]),
     ("def f(a_: int) -> None:\n    pass\n", [f"1:7 name: a_ {NAME}"]),
     ("def f(\n" + "".join(f"    p{n}: int,\n" for n in range(32)) + ") -> None:\n    pass\n", []),
     ("def f(\n" + "".join(f"    p{n}: int,\n" for n in range(33)) + ") -> None:\n    pass\n", ["1:1 arity: over 32 parameters"]),
+    # calls of functions: no way back, and no long way down
+    (chain(1, "f0()"), [f"1:1 recursion: f0 {CYCLE}"]),
+    (chain(3, "f1()"), [f"1:1 recursion: f0 {CYCLE}"]),
+    ("def f() -> int:\n    return 1\n" + chain(2, "f0() + f()"), [f"3:1 recursion: f0 {CYCLE}"]),
+    (chain(16), []),
+    (chain(17), [f"1:1 {LONG}"]),
+    (chain(18), [f"3:1 {LONG}"]),
+    (chain(16, "f20() + f21()") + "def f20() -> int:\n    return 1\ndef f21() -> int:\n    return f20()\n", [f"3:1 {LONG}"]),
+    ("from lib.integers.v1 import sqrt_up\n" + chain(13, "sqrt_up(5)"), []),  # which calls two deeper
+    ("from lib.integers.v1 import sqrt_up\n" + chain(14, "sqrt_up(5)"), [f"2:1 {LONG}"]),
+    ("from lib.integers.v1 import sqrt_up\n" + chain(2, "sqrt_up()"), ["5:12 arity: arguments of sqrt_up (positional, all given)"]),
 ]  # fmt: skip
 
 

@@ -84,6 +84,8 @@ RULES = [
     (IF + elifs(40) + INNER + elifs(25, "    "), ["133:5 elif: over 64 elif branches (use a dict)"]),
     (IF + elifs(40) + INNER + elifs(24, "    ") + INNER + elifs(24, "    "), []),
     (IF + INNER + elifs(60, "    ") + elifs(60), []),
+    (IF + INNER + elifs(60, "    ") + "elif a:\n  x = 1\n" * 60, []),
+    (IF + elifs(40) + " if a:\n  x = 1\n" + elifs(25, " "), ["133:2 elif: over 64 elif branches (use a dict)"]),
     (IF + elifs(40) + "else:\n" + INNER + elifs(25, "    "), ["134:5 elif: over 64 elif branches (use a dict)"]),
     (IF + elifs(30) + "else:\n    x = 1\n" + IF + elifs(40), []),
     # strings
@@ -102,6 +104,7 @@ RULES = [
     ("x = '''a\n\nb''' 'a'\n", ["3:6 string-concatenation: two strings side by side (join them with +)"]),
     ("x = '\\n\\\\\\'\\\"'\n", []),
     ("x = '\\x41'\n", [f"1:6 escape: {ESCAPE}"]),
+    ("x = '\\~'\n", [f"1:6 escape: {ESCAPE}"]),
     ("x = 'a\\", [f"1:7 escape: {ESCAPE}", "1:5 string: string is never closed"]),
     ("x = 'a\\\nb'\n", [f"1:7 escape: {ESCAPE}", "1:5 string: string is never closed", "2:1 string: string is never closed"]),
     ("x = '''\\\n?''' + ?\n", [f"1:8 escape: {ESCAPE}", "2:8 character: '?' has no meaning here"]),

@@ -99,7 +99,7 @@ class _Checker:
             case ast.Assign():
                 self._assign(node)
             case ast.AugAssign():
-                self._target(node.target, augmented=True)
+                self._target(node.target)
                 self._expression(node.value, self.scope)
             case ast.AnnAssign():
                 self._annotated(node)
@@ -123,7 +123,7 @@ class _Checker:
                 if loops == 0:
                     self.problems.add(node, "syntax", "outside a loop")
             case ast.Pass():
-                return
+                pass
             case _:
                 self.problems.add(node, "syntax", f"{type(node).__name__} inside a function")
 
@@ -131,7 +131,7 @@ class _Checker:
         if len(node.targets) != 1:
             self.problems.add(node, "syntax", "one target", "assign on two lines")
         for target in node.targets:
-            self._target(target, augmented=False)
+            self._target(target)
         self._expression(node.value, self.scope)
 
     def _annotated(self, node: ast.AnnAssign) -> None:
@@ -146,7 +146,7 @@ class _Checker:
     def _delete(self, node: ast.Delete) -> None:
         for target in node.targets:
             if isinstance(target, ast.Subscript):
-                self._target(target, augmented=False)
+                self._target(target)
             else:
                 self.problems.add(target, "syntax", "only `del x[key]`")
 
@@ -165,10 +165,10 @@ class _Checker:
         self.problems.add(node, "lost-write", "this changes a copy of what is stored",
                           "read, change, write back")  # fmt: skip
 
-    def _target(self, node: ast.expr, augmented: bool) -> None:
+    def _target(self, node: ast.expr) -> None:
         if isinstance(node, ast.Name):
             self._check_binding(node, node.id)
-        elif isinstance(node, ast.Tuple) and not augmented:
+        elif isinstance(node, ast.Tuple):
             self._loop_target(node, self.scope)
         elif isinstance(node, ast.Subscript):
             if isinstance(node.slice, ast.Slice):
@@ -204,7 +204,7 @@ class _Checker:
             case ast.Name():
                 self._name(node, scope)
             case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int())):
-                return
+                pass  # the least integer may stand under a minus
             case ast.Compare():
                 self._comparison(node, scope)
             case ast.Call():

@@ -23,6 +23,10 @@ T = [1, 2]
 class R:
     x: int
     y: int
+@record
+class S:
+    b: int
+    a: int
 @event
 class E:
     z: int
@@ -86,6 +90,8 @@ RULES = [
     ("break", [f"1:1 {OUTSIDE}"]),
     ("continue", [f"1:1 {OUTSIDE}"]),
     ("if a:\n    break", [f"2:5 {OUTSIDE}"]),
+    ("for i in t:\n    while a:\n        break\n    continue", []),
+    ("while a:\n    for i in t:\n        break\n    continue", []),
     ("for i in t:\n    break\nelse:\n    continue", [f"4:5 {OUTSIDE}"]),
     ("while a:\n    if a:\n        break\n    else:\n        continue\nelse:\n    break", [f"7:5 {OUTSIDE}"]),
     ("while nothing:\n    other\nelse:\n    third = more", [f"1:7 undefined-name: nothing {DEFINED}", f"2:5 {NOTHING}", f"4:13 undefined-name: more {DEFINED}"]),
@@ -115,6 +121,7 @@ RULES = [
     ("t[0:1] = [1]", [f"1:1 {SET_SLICE}"]),
     ("t[0:1] += [1]", [f"1:1 {SET_SLICE}"]),
     ("del t[0:1]", [f"1:5 {SET_SLICE}"]),
+    ("m['k'][0:1] = [1]", [f"1:1 {SET_SLICE}"]),
     ("del t[0], t[nothing]", [f"1:13 undefined-name: nothing {DEFINED}"]),
     ("del a", [f"1:5 {DELETE}"]),
     ("del r.x, t", [f"1:5 {DELETE}", f"1:10 {DELETE}"]),
@@ -133,6 +140,10 @@ RULES = [
     ("x_ = 1", [f"1:1 name: x_ {NAME}"]),
     ("x = {p: q for p, _q in t}", [f"1:9 undefined-name: q {DEFINED}", f"1:15 name: _q {NAME}"]),
     # names that it reads
+    ("for i in t:\n    p = i\nelse:\n    q = 1\nreturn i + p + q", []),
+    ("while a:\n    p = 1\nelse:\n    q = 1\nreturn p + q", []),
+    ("if a:\n    p: int = 1\nelse:\n    q, s = t\nreturn p + q + s", []),
+    ("k += 1\nreturn k", []),
     ("return a + C + T[0]", []),
     ("return nothing", [f"1:8 undefined-name: nothing {DEFINED}"]),
     ("return sha256", [f"1:8 undefined-name: sha256 {IMPORTED}"]),
@@ -146,6 +157,7 @@ RULES = [
     ("return [x for x in t if x if y]", [f"1:30 undefined-name: y {DEFINED}"]),
     ("return [(x, y) for x in t for y in [x]]", []),
     ("return [x for x in [y] for y in t]", [f"1:21 undefined-name: y {DEFINED}"]),
+    ("return [y for x in t]", [f"1:9 undefined-name: y {DEFINED}"]),
     ("return {x: y for x in t}", [f"1:12 undefined-name: y {DEFINED}"]),
     ("return {y: x for x in t}", [f"1:9 undefined-name: y {DEFINED}"]),
     ("x = [y for y in t]\nreturn y", [f"2:8 undefined-name: y {DEFINED}"]),
@@ -172,6 +184,7 @@ RULES = [
     ("return a is not t", [f"1:8 {NONE}"]),
     ("return None is a", [f"1:8 {NONE}"]),
     ("return 'k' in m or 'k' not in m", []),
+    ("return 1 in t or 2 not in [a]", []),
     ("return nothing in m", [f"1:8 undefined-name: nothing {DEFINED}"]),
     ("return 1 in v", ["1:13 not-a-value: v is not a Map"]),
     ("return nothing not in v", [f"1:8 undefined-name: nothing {DEFINED}", "1:23 not-a-value: v is not a Map"]),
@@ -227,6 +240,7 @@ RULES = [
     ("return g(1, b=2)", [f"1:8 {FUNCTION}"]),
     ("return g(1, 2, b=nothing)", [f"1:8 {FUNCTION}", f"1:18 undefined-name: nothing {DEFINED}"]),
     ("x = R(1, 2)\nx = R(1, y=2)\nx = R(y=1, x=2)", []),
+    ("x = S(1, 2)\nx = S(1, a=2)\nx = S(a=1, b=2)", []),
     ("return R(1)", [f"1:8 {RECORD}"]),
     ("return R(1, 2, 3)", [f"1:8 {RECORD}"]),
     ("return R(1, x=2)", [f"1:8 {RECORD}"]),

@@ -12,7 +12,6 @@ import pytest
 
 from tests.unit.vm.rulebook import describe
 from vm.compiler import check_source
-from vm.declarations import RECORD_FIELDS_MAX
 
 VM = "from vm import Address, Map, Var, event, export, init, record, view\n"
 
@@ -189,7 +188,7 @@ RULES = [
     (VM + "@record\nclass R:\n    (a): int\n", [f"3:1 {FIELDS}", f"4:5 {FIELD}"]),
     (VM + "@record\nclass R:\n    a: int\n    'late'\n", [f"5:5 {FIELD}"]),
     (VM + "@record\nclass R:\n    a: int\n    b.c: int\n", [f"5:5 {FIELD}"]),
-    (VM + "@record\nclass R:\n" + fields(RECORD_FIELDS_MAX), []),
+    (VM + "@record\nclass R:\n" + fields(64), []),
     (VM + "@record\nclass R:\n" + fields(65), [f"3:1 {FIELDS}"]),
     (VM + "@record\nclass R:\n    a: int\n    a: str\n", ["5:5 duplicate: field a is declared twice"]),
     (VM + "@record\nclass R:\n    a_: int\n", ["4:5 name: a_ is not a name of the language"]),
@@ -228,6 +227,8 @@ RULES = [
     ("def f(a: float) -> None:\n    pass\n", [f"1:10 {TYPE}"]),
     ("def f() -> float:\n    pass\n", [f"1:12 {TYPE}"]),
     ("def f():\n    pass\n", []),
+    ("def f():\n    return ctx\n", ["2:12 undefined-name: ctx is not defined (import it from vm)"]),
+    (VM + "m = Map[str, int]()\ndef f(m: int):\n    pass\n", ["3:1 shadow: m is a storage variable (rename the local)"]),
     ("def f():\n    return ctx.time\n", ["2:12 field: no record has a field time", "2:12 undefined-name: ctx is not defined (import it from vm)"]),
     ("def f(a: int, a: str) -> None:\n    pass\n", ["1:15 duplicate: a is given twice"]),
     ("def f(len: int) -> None:\n    pass\n", ["1:7 shadow: len is a word of the language"]),

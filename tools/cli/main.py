@@ -32,6 +32,7 @@ from tools.cli.query_commands import query
 from tools.cli.quote import quote
 from tools.cli.session import RootGroup, Session
 from tools.cli.snapshots import backup, snapshot
+from tools.cli.surveillance import surveillance_group
 from tools.cli.tx_commands import tx
 from tools.cli.utility_commands import bench, version
 from tools.cli.validator_commands import validator
@@ -108,6 +109,7 @@ for _command in (
     market,
     auction,
     quote,
+    surveillance_group,
     doctor,
     bench,
     version,

@@ -117,3 +117,41 @@ def _show_findings(
 
 
 INDEX_COMMANDS = (status_command, compare_command, reconcile_command)
+
+
+@click.command(name="explorer")
+@db_option
+@node_option
+@genesis_option
+@click.option("--listen", default="127.0.0.1:8080", show_default=True, help="HOST:PORT.")
+@click.option(
+    "--rate",
+    type=click.IntRange(1),
+    default=50,
+    show_default=True,
+    help="Requests a second for one client address; twice as many at once.",
+)
+@pass_session
+def explorer_command(
+    session: Session,
+    db: str,
+    nodes: tuple[str, ...],
+    genesis: Path | None,
+    listen: str,
+    rate: int,
+) -> None:  # fmt: skip
+    """Follow the chain into an SQL index and serve it: REST under /api/v1, /metrics, /health."""
+    session.nodes = nodes or session.nodes
+    host, colon, port = listen.rpartition(":")
+    if not colon or not port.isdecimal():
+        raise click.UsageError("--listen is HOST:PORT")
+    commands, runner = load("tools.indexer.commands"), load("tools.explorer.run")
+    trusted = find_genesis(session, commands, db, genesis)
+
+    def announce(address: str) -> None:
+        session.emit(
+            {"address": address},
+            lambda console: console.print(f"explorer: [bold]{address}/api/v1/status[/]"),
+        )
+
+    runner.run(db, session.get_endpoints(), trusted, host.strip("[]"), int(port), rate, announce)

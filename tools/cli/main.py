@@ -14,6 +14,7 @@ from tools.cli.chain_commands import consensus, peers, status
 from tools.cli.contract import contract
 from tools.cli.contract_life import LIFE_COMMANDS
 from tools.cli.doctor import doctor
+from tools.cli.explorer import explorer_command
 from tools.cli.factors import factors_group
 from tools.cli.finance import finance_group
 from tools.cli.futures import futures_group
@@ -96,6 +97,7 @@ for _command in (
     snapshot,
     backup,
     index,
+    explorer_command,
     config,
     import_group,
     project,

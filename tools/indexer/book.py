@@ -62,7 +62,8 @@ class Listing:
     @property
     def columns(self) -> tuple[Column[Any], ...]:
         """What is shown."""
-        return tuple(item for item in self.table.columns if item.name not in self.hidden)
+        shown = (item for item in self.table.columns if "kind" in item.info)
+        return tuple(item for item in shown if item.name not in self.hidden)
 
     @property
     def filter_names(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ opens the index derives it otherwise. One transaction each, on both engines.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +40,8 @@ SCHEMA_VERSION: Final = "1"
 SQLITE_CACHE_KIB: Final = 64 * 1024
 BUSY_MS: Final = 30_000
 """A command waits so long for the indexer's transaction to end."""
+PROGRESS_STEPS: Final = 20_000
+"""SQLite looks at the clock after so many of its instructions: about a millisecond."""
 LOCK_KEY: Final = 0x0C_A2_B0_9D
 """PostgreSQL's advisory lock of the one writer."""
 
@@ -85,13 +88,29 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 @contextmanager
-def reading(engine: Engine) -> Iterator[Connection]:
-    """Yield a connection that sees one moment of the index, and changes nothing."""
+def reading(engine: Engine, timeout_s: float | None = None) -> Iterator[Connection]:
+    """Yield a connection that sees one moment of the index, and changes nothing.
+
+    With ``timeout_s`` a statement that runs longer raises OperationalError.
+    """
+    is_postgresql = engine.dialect.name == "postgresql"
     options: dict[str, Any] = {"reads": True}
-    if engine.dialect.name == "postgresql":
+    if is_postgresql:
         options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     with engine.connect().execution_options(**options) as connection, connection.begin():
-        yield connection
+        if timeout_s is None:
+            yield connection
+        elif is_postgresql:
+            connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(timeout_s * 1_000)}")
+            yield connection
+        else:
+            driver: Any = connection.connection.driver_connection
+            deadline = time.monotonic() + timeout_s
+            driver.set_progress_handler(lambda: time.monotonic() > deadline, PROGRESS_STEPS)
+            try:
+                yield connection
+            finally:
+                driver.set_progress_handler(None, 0)
 
 
 def get_meta(connection: Connection, name: str) -> str | None:

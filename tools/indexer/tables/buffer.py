@@ -54,7 +54,7 @@ BOOK: Final = Book(
         Listing(
             "contributions", CONTRIBUTIONS, "What projects put into the buffer.",
             ("batch", "start"), (("project",), ("batch",)),
-            proof=Proof("buffer", "contributions", ("batch", "start")),
+            proof=Proof("buffer", "contributions", ("batch", "end")),
         ),
         Listing(
             "reversals", REVERSALS, "Reversals and how they were made good.", ("reversal",),

@@ -21,6 +21,9 @@ from tools.indexer.rows import Row, Rows
 
 BUFFER: Final = "buffer"
 ACTIVE: Final = "active"
+LOCKED: Final = "locked"
+ASSIGNERS: Final = frozenset({"tokens"})
+"""Contracts that move what they locked by ``units.assign`` alone."""
 
 LOTS: Final = Table(
     "lots", METADATA,
@@ -34,6 +37,7 @@ LOTS: Final = Table(
     text_column("status", "active, locked, buffer, retired or cancelled"),
     text_column("kind", "what began it: issue, transfer, split, merge, lock, unlock, release, "
                         "retire, cancel, or rest (what a move of a part left behind)"),
+    text_column("holder", "of a locked lot: who alone unlocks it, an organisation or a contract"),
     moment("since", "time of that block"),
     integer("to_height", "until this height; null: still so", null=True),
     integer("to_event", "the event of that block that ended it", null=True),
@@ -59,13 +63,26 @@ class LotBook:
             known = rows.companions["lots"] = cls(rows)
         return known
 
+    def transfer(self, at: Place, batch: str, start: int, end: int, taker: str) -> None:
+        """Give serials to another owner; what a contract assigns stays locked by it."""
+        lot = self.find(batch, start)
+        holder: str = lot["holder"]
+        # ``units.assign`` and ``units.deliver`` announce the same: a pool's own lots stay
+        # locked, and what is assigned to others is by the contract that never delivers.
+        stays = lot["status"] == LOCKED and (taker == holder or holder in ASSIGNERS)
+        if stays:
+            self.carve(at, batch, start, end, taker, LOCKED, "transfer", holder)
+        else:
+            self.carve(at, batch, start, end, taker, ACTIVE, "transfer")
+
     def issue(self, at: Place, batch: str, start: int, end: int, owner: str, status: str) -> None:
         """Begin serials that were not there."""
         self._open(at, batch, start, end, owner, status, "issue")
 
     def carve(
-        self, at: Place, batch: str, start: int, end: int, owner: str | None, status: str, kind: str
-    ) -> Row:
+        self, at: Place, batch: str, start: int, end: int, owner: str | None, status: str,
+        kind: str, holder: str = "",
+    ) -> Row:  # fmt: skip
         """Give [start, end) a new owner (None: the same) or state; returns what it was.
 
         Raises LookupError where no one lot holds the range.
@@ -75,10 +92,13 @@ class LotBook:
             raise LookupError(f"no lot of {batch} holds {start} to {end}")
         self._close(at, batch, lot)
         if lot["start"] < start:
-            self._open(at, batch, lot["start"], start, lot["owner"], lot["status"], "rest")
-        self._open(at, batch, start, end, lot["owner"] if owner is None else owner, status, kind)
+            self._open(at, batch, lot["start"], start, lot["owner"], lot["status"], "rest",
+                       lot["holder"])  # fmt: skip
+        taker = lot["owner"] if owner is None else owner
+        self._open(at, batch, start, end, taker, status, kind, holder)
         if end < lot["end"]:
-            self._open(at, batch, end, lot["end"], lot["owner"], lot["status"], "rest")
+            self._open(at, batch, end, lot["end"], lot["owner"], lot["status"], "rest",
+                       lot["holder"])  # fmt: skip
         return lot
 
     def split(self, at: Place, batch: str, place: int) -> None:
@@ -87,7 +107,8 @@ class LotBook:
         self._close(at, batch, lot)
         for start, end in ((lot["start"], place), (place, lot["end"])):
             if start < end:
-                self._open(at, batch, start, end, lot["owner"], lot["status"], "split")
+                self._open(at, batch, start, end, lot["owner"], lot["status"], "split",
+                           lot["holder"])  # fmt: skip
 
     def merge(self, at: Place, batch: str, start: int, end: int, owner: str) -> None:
         """Make one lot of two neighbours."""
@@ -134,14 +155,15 @@ class LotBook:
         self._rows.on_undo(lambda: self._remember(batch, lot))
 
     def _open(
-        self, at: Place, batch: str, start: int, end: int, owner: str, status: str, kind: str
-    ) -> None:
+        self, at: Place, batch: str, start: int, end: int, owner: str, status: str, kind: str,
+        holder: str = "",
+    ) -> None:  # fmt: skip
         if end <= start:
             raise ValueError("an empty lot")
         values: dict[str, Any] = {
             "batch": batch, "from_height": at.height, "from_event": at.event, "start": start,
             "end": end, "kg": end - start, "owner": owner, "status": status, "kind": kind,
-            "since": at.time_s,
+            "holder": holder, "since": at.time_s,
         }  # fmt: skip
         self._rows.append(LOTS, **values)
         lot = self._rows.get(LOTS, batch, at.height, at.event, start)

@@ -115,7 +115,7 @@ def test_a_page_is_not_moved_by_rows_that_come_in_between(check: Check, index: E
         with index.connect() as connection, connection.begin():
             copied = "SELECT 'aaa', name, country, roles, status, reason, registered_at, "
             connection.exec_driver_sql(
-                f"INSERT INTO organisations {copied} registered_height, keys "
+                f"INSERT INTO organisations {copied} registered_height, keys, head, NULL "
                 "FROM organisations WHERE organisation = 'bank'"
             )
         try:

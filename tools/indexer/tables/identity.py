@@ -22,6 +22,8 @@ ORGANISATIONS: Final = Table(
     moment("registered_at", "time of the registration"),
     integer("registered_height", "height of the registration"),
     integer("keys", "keys that sign for it"),
+    text("head", "organisation that controls it, or ''"),
+    moment("trading_stopped_until", "may not trade until then; null: may", null=True),
 )  # fmt: skip
 
 ACCREDITATIONS: Final = Table(
@@ -45,7 +47,7 @@ GRANTS: Final = Table(
 )  # fmt: skip
 
 BOOK: Final = Book(
-    "identity", 1, (ORGANISATIONS, ACCREDITATIONS, GRANTS),
+    "identity", 2, (ORGANISATIONS, ACCREDITATIONS, GRANTS),
     (
         Listing(
             "organisations", ORGANISATIONS, "Organisations of the chain.", ("organisation",),
@@ -67,7 +69,7 @@ def _register(rows: Rows, at: Place, organisation: str, name: str, roles: list[A
         ORGANISATIONS, organisation=organisation, name=name,
         country=None if call is None else call[3], roles=dump_document(roles), status="active",
         reason="", registered_at=at.time_s, registered_height=at.height,
-        keys=0,
+        keys=0, head="",
     )  # fmt: skip
 
 
@@ -131,3 +133,18 @@ def _grant(rows: Rows, at: Place, owner: str, reader: str, subject: str, valid_u
 @BOOK.on("GrantRevoked")
 def _revoke(rows: Rows, at: Place, owner: str, reader: str, subject: str) -> None:
     rows.change(GRANTS, owner, reader, subject, status="revoked", height=at.height)
+
+
+@BOOK.on("ControlChanged")
+def _set_head(rows: Rows, at: Place, organisation: str, head: str) -> None:
+    rows.change(ORGANISATIONS, organisation, head=head)
+
+
+@BOOK.on("TradingStopped")
+def _stop_trading(rows: Rows, at: Place, organisation: str, until: int) -> None:
+    rows.change(ORGANISATIONS, organisation, trading_stopped_until=until)
+
+
+@BOOK.on("TradingResumed")
+def _resume_trading(rows: Rows, at: Place, organisation: str) -> None:
+    rows.change(ORGANISATIONS, organisation, trading_stopped_until=None)

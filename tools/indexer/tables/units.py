@@ -48,7 +48,7 @@ ATTESTATIONS: Final = Table(
 )  # fmt: skip
 
 BOOK: Final = Book(
-    "units", 1, (BATCHES, ATTESTATIONS, LOTS),
+    "units", 2, (BATCHES, ATTESTATIONS, LOTS),
     (
         Listing(
             "batches", BATCHES, "Batches of units with their totals.", ("batch",),
@@ -128,7 +128,7 @@ def _issue(
 def _transfer(
     rows: Rows, at: Place, batch: str, start: int, end: int, giver: str, taker: str
 ) -> None:
-    LotBook.of(rows).carve(at, batch, start, end, taker, ACTIVE, "transfer")
+    LotBook.of(rows).transfer(at, batch, start, end, taker)
 
 
 @BOOK.on("Split")
@@ -145,7 +145,7 @@ def _merge(rows: Rows, at: Place, batch: str, start: int, end: int, owner: str) 
 def _lock(
     rows: Rows, at: Place, batch: str, start: int, end: int, owner: str, reason: str, holder: str
 ) -> None:
-    LotBook.of(rows).carve(at, batch, start, end, None, "locked", "lock")
+    LotBook.of(rows).carve(at, batch, start, end, None, "locked", "lock", holder)
 
 
 @BOOK.on("Unlocked")

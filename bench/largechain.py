@@ -39,6 +39,7 @@ from primitives.transaction import (
     sign_transaction,
 )
 from storage.chain import BlockRecord, ChainStore
+from storage.leveldb import WRITE_BUFFER_BYTES
 from tools.localnet.chain import DevelopmentChain
 from vm.executor import BlockInputs, execute_block
 from vm.machine import Machine
@@ -76,13 +77,19 @@ class Outcome:
 class LargeChain:
     """Appends certified blocks to the chain in a folder."""
 
-    def __init__(self, folder: Path, development: DevelopmentChain, plan: Plan) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        development: DevelopmentChain,
+        plan: Plan,
+        write_buffer_bytes: int = WRITE_BUFFER_BYTES,
+    ) -> None:
         self._development = development
         self._plan = plan
         genesis = development.genesis
         self._chain_id = compute_chain_id(genesis)
         self._machine = Machine(genesis.params.vm_version)
-        self.chain = ChainStore.open(folder, self._chain_id)
+        self.chain = ChainStore.open(folder, self._chain_id, write_buffer_bytes=write_buffer_bytes)
         apply_genesis(self.chain, self._machine, genesis)
         self._numbers = random.Random(plan.seed)
         self._nonce = 0

@@ -41,7 +41,7 @@ from primitives.transaction import (
 from storage.backup import copy_store
 from storage.engine import KeyValueStore
 from storage.indexes import read_block
-from storage.leveldb import LevelStore
+from storage.leveldb import WRITE_BUFFER_BYTES_SMALL, LevelStore
 from storage.snapshotfolder import SnapshotFolder
 from tools.localnet.chain import open_chain
 from tools.provenance import describe_commit, describe_machine
@@ -108,7 +108,7 @@ def measure(plan: Plan, keep: int, every: int, folder: Path) -> dict[str, Any]:
     params = ChainParams(epoch_blocks=250, transaction_window_blocks=100)
     development = open_chain(folder, 4, params)
     data = NodeConfig(folder).data_path
-    large = FullChain(data / "chain", development, plan)
+    large = FullChain(data / "chain", development, plan, WRITE_BUFFER_BYTES_SMALL)
     index = Indexes(data / "index", large.chain, Metrics())
     config = NodeConfig(folder, retention=RetentionSection(keep))
     kept = Kept(index, SnapshotFolder(config.snapshots_path))

@@ -48,6 +48,7 @@ from primitives.genesis import Genesis, compute_chain_id
 from primitives.hashing import Address, Hash
 from primitives.keys import PrivateKey
 from storage.chain import ChainStore
+from storage.leveldb import WRITE_BUFFER_BYTES, WRITE_BUFFER_BYTES_SMALL
 from storage.snapshotinstall import complete_replacement
 from vm import engine_view
 from vm.machine import Machine
@@ -144,7 +145,9 @@ def _open_stores(
     journal = Journal.open(data, signer, is_first_start=is_first_start, files=files)
     stack.callback(journal.close)
     target = host.open_store(data / CHAIN_FOLDER)
-    chain = stack.enter_context(ChainStore.open(target, chain_id))
+    keeps_all = not config.retention.blocks and not config.retention.hours
+    buffer = WRITE_BUFFER_BYTES if keeps_all else WRITE_BUFFER_BYTES_SMALL
+    chain = stack.enter_context(ChainStore.open(target, chain_id, write_buffer_bytes=buffer))
     cache = host.open_code_cache(data / CODE_FOLDER, key.seed)
     machine = host.make_machine(genesis.params.vm_version, LinkOptions(cache=cache))
     apply_genesis(chain, machine, genesis)

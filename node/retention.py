@@ -20,13 +20,12 @@ from node.snapshotmaking import SHARE, Pacer, SnapshotStopped, compute_history_f
 from primitives.errors import CarbonodeError
 from primitives.genesis import Genesis
 from storage.chain import ChainStore
-from storage.pruning import compact_pruned, prune_below
+from storage.pruning import Pruned, compact_pruned, prune_below
 from storage.snapshotfolder import SnapshotFolder
 
-COMPACT_BYTES = 64 * 1024 * 1024
-"""Deleted bytes after which space is given back: compaction reads what is beside them."""
-COMPACT_SHARE_MAX = 4
-"""Or when a quarter of the blocks' table is deleted rows, on a small chain."""
+WASTE_SHARE = 7
+"""Space is given back when the database grew by a seventh since it last was, or when so much of
+it was deleted: compaction then costs a bounded part of what is written."""
 HOUR_MS = 3_600_000
 
 _log = logging.getLogger("carbonode.retention")
@@ -77,6 +76,9 @@ class Retention:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="retention")
         self._pacer = Pacer(SHARE)
         self._deleted_bytes = 0
+        self._compact_bytes = 0
+        """The database's size when space was last given back; 0: not since the start, and
+        nobody knows what is wasted in it."""
 
     async def run(self) -> None:
         """Delete what is too old, now and then, until cancelled."""
@@ -96,24 +98,28 @@ class Retention:
         """Delete and compact once. Failures are logged: the chain does not depend on it."""
         try:
             lowest = self.compute_lowest()
-            if lowest <= self._chain.lowest:
-                return
-            # First: their keys are found again from the blocks.
-            self._kept.index.prune_below(lowest, self._pacer)
-            pruned = prune_below(
-                self._chain, lowest, self._genesis.params.epoch_blocks, self._pacer
-            )
-            self._deleted_bytes += pruned.bytes
+            pruned = self._prune_below(lowest)
             if self._should_compact():
                 self._deleted_bytes = 0
                 compact_pruned(self._chain, self._pacer)
                 self._kept.index.compact()
+                self._compact_bytes = self._measure()
         except SnapshotStopped:
             return
         except CarbonodeError as error:
             log_event(_log, logging.ERROR, "cannot prune", error=error)
             return
-        log_event(_log, logging.INFO, "pruned", lowest=lowest, blocks=pruned.blocks)
+        if pruned.blocks:
+            log_event(_log, logging.INFO, "pruned", lowest=lowest, blocks=pruned.blocks)
+
+    def _prune_below(self, lowest: int) -> Pruned:
+        if lowest <= self._chain.lowest:
+            return Pruned()
+        # First: their keys are found again from the blocks.
+        self._kept.index.prune_below(lowest, self._pacer)
+        pruned = prune_below(self._chain, lowest, self._genesis.params.epoch_blocks, self._pacer)
+        self._deleted_bytes += pruned.bytes
+        return pruned
 
     def compute_lowest(self) -> int:
         """Return the lowest height that must stay."""
@@ -145,5 +151,11 @@ class Retention:
         return low
 
     def _should_compact(self) -> bool:
-        left = self._chain.store.compute_size(b"b")
-        return self._deleted_bytes > min(COMPACT_BYTES, left // COMPACT_SHARE_MAX)
+        """Whether enough is wasted; what grew may also be content, which then counts anew."""
+        before = self._compact_bytes
+        grown = self._measure() - before
+        return max(grown, self._deleted_bytes) * WASTE_SHARE > before
+
+    def _measure(self) -> int:
+        """Return the bytes of the chain's tables on disk; LevelDB's log is beside them."""
+        return sum(self._chain.compute_sizes().values())

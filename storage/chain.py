@@ -42,7 +42,7 @@ from storage.chaintip import STORED_TIP, StoredTip, Tip, claim_store, decode_row
 from storage.closing import Closing
 from storage.engine import KeyValueStore
 from storage.errors import CommitError, make_corrupted_error
-from storage.leveldb import CACHE_BYTES_DEFAULT, LevelStore
+from storage.leveldb import CACHE_BYTES_DEFAULT, WRITE_BUFFER_BYTES, LevelStore
 from storage.statedepth import StateDepth
 from storage.statetree import CACHE_BYTES_DEFAULT as TREE_CACHE_BYTES_DEFAULT
 from storage.statetree import StateTree, compute_empty_root
@@ -92,6 +92,7 @@ class ChainStore(Closing):
         cache_bytes: int = CACHE_BYTES_DEFAULT,
         tree_cache_bytes: int = TREE_CACHE_BYTES_DEFAULT,
         hot_state_bytes: int = HOT_STATE_BYTES_DEFAULT,
+        write_buffer_bytes: int = WRITE_BUFFER_BYTES,
     ) -> ChainStore:
         """Return the chain in a folder (made if absent) or in an open store.
 
@@ -99,7 +100,9 @@ class ChainStore(Closing):
         DatabaseLockedError, or StorageError 'schema-version' for a newer layout.
         """
         if isinstance(target, Path):
-            store: KeyValueStore = LevelStore.open(target, cache_bytes=cache_bytes)
+            store: KeyValueStore = LevelStore.open(
+                target, cache_bytes=cache_bytes, write_buffer_bytes=write_buffer_bytes
+            )
             folder = str(target)
         else:
             store, folder = target, "memory"

@@ -29,6 +29,8 @@ BLOOM_BITS = 10
 """About 1 % false positives; a get of an absent key costs no disk read."""
 WRITE_BUFFER_BYTES = 16 * 1024 * 1024
 """Fewer, larger level-0 files: a block's batch is up to several megabytes."""
+WRITE_BUFFER_BYTES_SMALL = 4 * 1024 * 1024
+"""Of a database that must stay small: four of it wait unmerged, and the log has one more."""
 OPEN_FILES_MAX = 256
 
 _LAST_KEY = b"\xff" * 64
@@ -78,7 +80,13 @@ class LevelStore(_LevelReader, Closing):
         self._folder = folder
 
     @classmethod
-    def open(cls, folder: Path, *, cache_bytes: int = CACHE_BYTES_DEFAULT) -> LevelStore:
+    def open(
+        cls,
+        folder: Path,
+        *,
+        cache_bytes: int = CACHE_BYTES_DEFAULT,
+        write_buffer_bytes: int = WRITE_BUFFER_BYTES,
+    ) -> LevelStore:
         """Open or make the store in ``folder`` (parents are made too).
 
         Raises DatabaseCorruptedError, DatabaseLockedError, DiskFullError or
@@ -94,7 +102,7 @@ class LevelStore(_LevelReader, Closing):
                 str(folder),
                 create_if_missing=True,
                 paranoid_checks=True,
-                write_buffer_size=WRITE_BUFFER_BYTES,
+                write_buffer_size=write_buffer_bytes,
                 max_open_files=OPEN_FILES_MAX,
                 lru_cache_size=cache_bytes,
                 bloom_filter_bits=BLOOM_BITS,

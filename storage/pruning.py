@@ -20,15 +20,13 @@ from primitives.params import is_epoch_end
 from primitives.transaction import compute_transaction_id
 from storage.chain import ChainStore
 from storage.errors import StorageError
-from storage.schema import META_LOWEST, decode_height, encode_height, make_height_key
+from storage.schema import CHAIN_TABLES, META_LOWEST, decode_height, encode_height, make_height_key
 from storage.snapshotformat import split_ids
 
 BATCH_BLOCKS = 16
 """Blocks whose rows go in one batch: up to 20,000 keys each."""
 _WHOLE = (b"b", b"p", b"e", b"d")
 _WITHIN_EPOCHS = (b"h", b"c", b"r")
-_BY_HEIGHT = (*_WHOLE, *_WITHIN_EPOCHS)
-_BY_HASH = (b"t", b"i")
 
 
 @dataclass(slots=True)
@@ -93,11 +91,11 @@ def _list_rows(chain: ChainStore, height: int, epoch_blocks: int, pruned: Pruned
 
 
 def compact_pruned(chain: ChainStore, pace: Callable[[], None]) -> None:
-    """Give the space of deleted rows back; reads and writes all that is near them."""
-    lowest = chain.lowest
-    for prefix in _BY_HEIGHT:
-        chain.store.compact(make_height_key(prefix, 0), make_height_key(prefix, lowest))
-        pace()
-    for prefix in _BY_HASH:
-        chain.store.compact(prefix, prefix + b"\xff" * 33)
+    """Give the space of deleted and overwritten rows back, table by table.
+
+    State and tree as well: a block writes most of the upper nodes anew, and what they were
+    before waits among LevelDB's files. What lies merged already is not rewritten.
+    """
+    for table in CHAIN_TABLES:
+        chain.store.compact(table.prefix, table.prefix + b"\xff" * 64)
         pace()

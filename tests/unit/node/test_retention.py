@@ -25,12 +25,13 @@ class Index:
 
     index_height: int = TIP
     pruned_below: int = 0
+    compacted: int = 0
 
     def prune_below(self, lowest: int, pace: Callable[[], None]) -> None:
         self.pruned_below = lowest
 
     def compact(self) -> None:
-        assert self.pruned_below
+        self.compacted += 1
 
 
 @pytest.fixture(scope="module")
@@ -104,5 +105,38 @@ def test_pruning_twice_deletes_once_and_a_snapshot_can_still_be_made(tmp_path: P
     assert chain.chain.get_block(22) is None and chain.chain.get_block(23) is not None
     SnapshotWriter(chain.chain.store, tmp_path / "made").write(TIP - 5)
     assert SnapshotFolder(tmp_path / "made").list_heights() == [TIP]
+    retention.close()
+    chain.chain.close()
+
+
+def test_space_is_given_back_when_a_seventh_is_wasted_whoever_wasted_it(
+    chain: AuditedChain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blocks overwrite state and tree: a database grows though nothing is pruned."""
+    index = Index()
+    retention = make(chain, tmp_path, RetentionSection(1_000), index)
+    for size, compacted in ((0, 0), (100, 1), (100, 1), (114, 1), (115, 2), (131, 2), (132, 3)):
+        monkeypatch.setattr(chain.chain, "compute_sizes", lambda size=size: {"all": size})
+        retention.prune()
+        assert index.compacted == compacted, size
+    retention.close()
+
+
+def test_deleted_blocks_count_as_waste_though_the_database_does_not_grow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain = AuditedChain(tmp_path, PARAMS)
+    while chain.height < TIP:
+        chain.commit()
+    index = Index()
+    retention = make(chain, tmp_path, RetentionSection(8), index)
+    monkeypatch.setattr(chain.chain, "compute_sizes", lambda: {"all": 7_000})
+    monkeypatch.setattr(retention, "compute_lowest", lambda: 1)
+    retention.prune()
+    assert index.compacted == 1, "what a database wastes is unknown when it is opened"
+    monkeypatch.undo()
+    monkeypatch.setattr(chain.chain, "compute_sizes", lambda: {"all": 7_000})
+    retention.prune()
+    assert (chain.chain.lowest, index.compacted) == (23, 2)
     retention.close()
     chain.chain.close()

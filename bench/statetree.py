@@ -4,7 +4,8 @@ For each size a store is filled in bulk (the rows that the tree itself would hav
 checked against its root), then a process of its own opens it and applies blocks of updates
 spread evenly over all keys, which no cache of ours or of LevelDB can hold: the worst
 case. The machine's speed drifts, so calibration and measurement take turns (A B A B), both
-in CPU time of one thread, and the figure that counts is the ratio.
+in CPU time of one thread, and the figure that counts is the ratio. Garbage is collected as
+seldom as in a node (``node.run``).
 ``python -m bench.statetree --out bench/results`` writes JSON and a picture; nothing
 imports it.
 """
@@ -12,6 +13,7 @@ imports it.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import random
 import resource
@@ -27,6 +29,7 @@ from typing import Any
 from bench.machine import measure_folder
 from bench.report import draw_state_tree
 from bench.statebulk import build_state, make_key
+from node.run import GC_THRESHOLDS
 from primitives.keys import PrivateKey, verify
 from storage.leveldb import LevelStore
 from storage.stateproof import STATE_PROOF, verify_state_proof
@@ -62,6 +65,8 @@ def measure(folder: Path, keys: int, levels: int, options: argparse.Namespace) -
     verify_us: list[float] = []
     with LevelStore.open(folder) as store:
         tree = StateTree(store, read_root(store, levels), levels)
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
         for number in range(WARM_UP_ROUNDS + options.rounds):
             verification = measure_verification_us()
             writes: dict[bytes, bytes | None] = {

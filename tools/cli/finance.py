@@ -16,6 +16,7 @@ from tools.cli.desks import NUMBER, SERIAL, act, key_option, look, tell
 from tools.cli.pools import basket, token
 from tools.cli.render import format_time, show_rows
 from tools.cli.session import Session, pass_session
+from tools.cli.trading_options import Money
 from tools.trading.decimals import format_decimal, parse_decimal
 from tools.trading.finance import Cover, Finance, Lien, Loan, Owed, Pledge
 
@@ -38,7 +39,7 @@ finance_group.add_command(token)
 @click.argument("batch")
 @click.argument("start", type=SERIAL)
 @click.argument("end", type=NUMBER)
-@click.argument("principal")
+@click.argument("principal", type=Money())
 @click.option("--currency", default="CNY", show_default=True)
 @click.option("--rate", required=True, help="Percent a year: 3.65.")
 @click.option("--basis", type=click.Choice(["360", "365"]), default="365", show_default=True)
@@ -59,7 +60,7 @@ def propose(
     batch: str,
     start: int,
     end: int,
-    principal: str,
+    principal: int,
     due: datetime,
     key_name: str,
     **terms: Any,
@@ -67,7 +68,7 @@ def propose(
     """Offer [START, END) of BATCH to the bank LENDER against a loan of PRINCIPAL."""
     loan = Loan(
         terms["currency"],
-        parse_decimal(principal),
+        principal,
         parse_percent(terms["rate"]),
         int(terms["basis"]),
         int(due.replace(tzinfo=UTC).timestamp()),
@@ -112,12 +113,12 @@ def accept(session: Session, /, pledge: int, key_name: str) -> None:
 
 @finance_group.command()
 @click.argument("pledge", type=NUMBER)
-@click.argument("amount")
+@click.argument("amount", type=Money())
 @key_option
 @pass_session
-def repay(session: Session, /, pledge: int, amount: str, key_name: str) -> None:
+def repay(session: Session, /, pledge: int, amount: int, key_name: str) -> None:
     """Repay at most AMOUNT of PLEDGE; no more than is owed is taken."""
-    paid = act(session, key_name, Finance, lambda desk: desk.repay(pledge, parse_decimal(amount)))
+    paid = act(session, key_name, Finance, lambda desk: desk.repay(pledge, amount))
     _tell_step(session, pledge, "repay", paid=format_decimal(paid))
 
 
@@ -133,12 +134,12 @@ def release(session: Session, /, pledge: int, key_name: str) -> None:
 
 @finance_group.command()
 @click.argument("pledge", type=NUMBER)
-@click.argument("amount")
+@click.argument("amount", type=Money())
 @key_option
 @pass_session
-def waive(session: Session, /, pledge: int, amount: str, key_name: str) -> None:
+def waive(session: Session, /, pledge: int, amount: int, key_name: str) -> None:
     """Give AMOUNT of the claim of PLEDGE up, by its bank."""
-    act(session, key_name, Finance, lambda desk: desk.waive(pledge, parse_decimal(amount)))
+    act(session, key_name, Finance, lambda desk: desk.waive(pledge, amount))
     _tell_step(session, pledge, "waive")
 
 
@@ -174,25 +175,24 @@ def default_command(session: Session, /, pledge: int, key_name: str) -> None:
 
 @finance_group.command()
 @click.argument("pledge", type=NUMBER)
-@click.argument("reserve")
+@click.argument("reserve", type=Money())
 @click.option("--days", type=click.IntRange(1, 30), default=7, show_default=True)
 @key_option
 @pass_session
-def auction(session: Session, /, pledge: int, reserve: str, days: int, key_name: str) -> None:
+def auction(session: Session, /, pledge: int, reserve: int, days: int, key_name: str) -> None:
     """Put the lot of PLEDGE up, by its bank, for RESERVE at least."""
-    amount = parse_decimal(reserve)
-    act(session, key_name, Finance, lambda desk: desk.open_auction(pledge, amount, days * DAY))
+    act(session, key_name, Finance, lambda desk: desk.open_auction(pledge, reserve, days * DAY))
     _tell_step(session, pledge, "auction")
 
 
 @finance_group.command()
 @click.argument("pledge", type=NUMBER)
-@click.argument("amount")
+@click.argument("amount", type=Money())
 @key_option
 @pass_session
-def bid(session: Session, /, pledge: int, amount: str, key_name: str) -> None:
+def bid(session: Session, /, pledge: int, amount: int, key_name: str) -> None:
     """Bid AMOUNT for the whole lot of PLEDGE; the money is held."""
-    act(session, key_name, Finance, lambda desk: desk.bid(pledge, parse_decimal(amount)))
+    act(session, key_name, Finance, lambda desk: desk.bid(pledge, amount))
     _tell_step(session, pledge, "bid")
 
 

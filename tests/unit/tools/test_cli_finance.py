@@ -100,7 +100,7 @@ def test_money_that_is_not_a_decimal_of_four_places_is_not_sent(
 ) -> None:
     name = str(propose(served))
     height = served.chain.height
-    served.run("finance", "repay", name, text, "--key", "owner", exit_code=1)
+    served.run("finance", "repay", name, text, "--key", "owner", exit_code=2)
     assert served.chain.height == height
 
 

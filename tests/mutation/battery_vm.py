@@ -26,6 +26,9 @@ from tests.unit.vm import test_vm_rulebook_functions as function_rules
 from tests.unit.vm import test_vm_rulebook_grammar as grammar_rules
 from tests.unit.vm import test_vm_rulebook_module as module_rules
 from tests.unit.vm import test_vm_rulebook_text as text_rules
+from tests.unit.vm.test_vm_abi import (  # noqa: F401
+    test_the_manifest_names_functions_records_events_and_storage,
+)
 from tests.unit.vm.test_vm_gas import VECTORS, run_body
 from tests.unit.vm.test_vm_gas_by_line import test_a_block_costs_what_the_table_says  # noqa: F401
 from tests.unit.vm.test_vm_guard_prices import (  # noqa: F401

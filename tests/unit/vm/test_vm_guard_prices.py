@@ -52,7 +52,7 @@ items = Var[list[int]]()
 book = Var[dict[str, int]]()
 pair = Var[tuple[int, str]]()
 lot = Var[Lot]()
-start = Var[int](default=5)
+start = Var[int](default=-5)
 def bit_length(a: int, b: int) -> int:
     return a - b
 @export
@@ -112,7 +112,7 @@ ROWS = [
     ("return UNIT", [1, "a"]), ("return UNIT[1] + TEXT", "aabc"), ("return f'{NUMBER}{TEXT}{a}x'", "7abc7x"), ("return f'{s}'", "é"), ("return str(s) + str(a)", "é7"),
     ("return sqrt_down(NUMBER * a)", 7), ("x = Fund(1, 10, 4, 0)\nreturn [compute_part(x, 2), x.value, compute_required(3, 10, 1, 500), WHOLE]", [5, 10, 2, 3]), ("return bit_length(NUMBER, 2) + bit_length(a, 1)", 11), ("a += NUMBER\na -= 1\nreturn a", 13),
     # storage
-    ("return [number.get(), text.get(), flag.get(), items.get(), start.get()]", [0, "", False, [], 5]), ("return blob.get()", b""),
+    ("return [number.get(), text.get(), flag.get(), items.get(), start.get()]", [0, "", False, [], -5]), ("return blob.get()", b""),
     ("return len(book.get())", 0), ("return [owner.get(), pair.get(), lot.get()]", [None, None, None]), ("number.set(3)\nreturn number.get()", 3),
     ("return [pairs[1], pairs.get(2), pairs.get(2, (5, 'b'))]", [[1, "a"], [1, "a"], [5, "b"]]), ("return books[1]['a'] + books[2]['b']", [1]),
     ("x = books[1]\nx['a'].append(2)\nreturn books[1]['a']", [1]),

@@ -74,6 +74,7 @@ RULES = [
     ("X = 1\n'''A text.'''\n", [f"2:1 {LEVEL}"]),
     ("b'''No text.'''\n", [f"1:1 {LEVEL}"]),
     ("5\n", [f"1:1 {LEVEL}"]),
+    ("f()\n", [f"1:1 {LEVEL}"]),
     ("X: int = 1\n", [f"1:1 {LEVEL}"]),
     ("X = 1\nif X:\n    Y = 2\n", [f"2:1 {LEVEL}"]),
     # imports
@@ -126,6 +127,7 @@ RULES = [
     (f"X = {2**255}\n", [f"1:5 {COMPUTED}"]),
     (f"X = -{2**255 + 1}\n", ["1:6 syntax: integer over 256 bits"]),
     ("X = f()\ndef g() -> int:\n    return X\n", [f"1:5 {STORAGE}"]),
+    ("X = f()\nX = 1\n", [f"1:5 {STORAGE}", "2:1 duplicate: X is declared twice"]),
     ("X = f.g[int]()\n", [f"1:5 {STORAGE}"]),
     ("X = f[int](1)()\n", [f"1:5 {STORAGE}"]),
     # storage

@@ -10,7 +10,7 @@ import csv
 import io
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -72,7 +72,7 @@ def setup(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setup]:
 
     thread = threading.Thread(target=asyncio.run, args=(run(),))
     thread.start()
-    url, loop, stop = started.result(timeout=30)
+    url, loop, stop = started.result(timeout=120)
     try:
         asyncio.run(issue_units(url))
         yield Setup(url, folder)
@@ -118,7 +118,7 @@ def test_money_is_issued_paid_redeemed_and_told_in_a_statement(setup: Setup) -> 
     setup.act(A, "cash", "transfer", "EUR", B, "0.0001", "--reference", "a debt")
     setup.act(A, "cash", "transfer", "EUR", "bank", "40")
     setup.act("bank", "cash", "redeem", "EUR", "40")
-    assert setup.act(B, "cash", "transfer", "EUR", A, "5", code=4) is not None
+    setup.act(B, "cash", "transfer", "EUR", A, "5", code=4)
     assert setup.run("cash", "total", "EUR")["outstanding"] == "60.5000"
     assert setup.run("cash", "balance", A) == [
         {"currency": "EUR", "free": "60.4999", "held": "0.0000", "total": "60.4999"}
@@ -158,7 +158,7 @@ def test_a_book_is_traded_and_watched_from_the_command_line(setup: Setup) -> Non
     assert (rests["status"], rests["left"], rests["price"]) == ("open", 1000, "60.5000")
     bought = setup.act(B, "market", "buy", "book", "400", "--price", "61")
     assert bought["status"] == "filled"
-    assert setup.act(B, "market", "buy", "book", "700", "--price", "61", "--whole", code=4)
+    setup.act(B, "market", "buy", "book", "700", "--price", "61", "--whole", code=4)
     retired = ("--price", "61", "--retire-for", "emissions of 2026")
     setup.act(B, "market", "buy", "book", "100", *retired)
     (first, second) = setup.run("market", "trades", "book")
@@ -171,11 +171,11 @@ def test_a_book_is_traded_and_watched_from_the_command_line(setup: Setup) -> Non
     (listed,) = setup.run("market", "books")
     assert (listed["last"], listed["trades"], listed["halted"]) == ("60.5000", 2, False)
     assert [row["order"] for row in setup.run("market", "orders", A)] == [rests["order"]]
-    (line,) = (setup.run("market", "watch", "book", "--count", "1"),)
+    line = setup.run("market", "watch", "book", "--count", "1")
     assert line["kind"] == "snapshot" and line["bids"] == []
     assert line["asks"] == [{"price": "60.5000", "kilograms": 500}]
     setup.act("regulator", "market", "halt", "book", "an inquiry")
-    assert setup.act(B, "market", "buy", "book", "1", "--price", "61", code=4)
+    setup.act(B, "market", "buy", "book", "1", "--price", "61", code=4)
     setup.act("regulator", "market", "reopen", "book", "--price", "60")
     setup.act(A, "market", "cancel", str(rests["order"]))
     assert setup.run("market", "depth", "book") == []
@@ -263,5 +263,4 @@ def ask_and_accept(setup: Setup) -> None:
     assert (row["quote"], row["price"], row["amount"]) == (number, "64.0000", "3.2000")
     setup.act(B, "quote", "accept", str(number))
     assert setup.run("quote", "show", request)["status"] == "accepted"
-    refused: Callable[..., Any] = setup.act
-    assert refused(B, "quote", "cancel", request, code=4)
+    setup.act(B, "quote", "cancel", request, code=4)

@@ -16,9 +16,10 @@ import click
 from rich.console import Console
 
 from primitives.errors import CarbonodeError
+from tools.cli.desks import act, key_option, look
 from tools.cli.render import show_pairs, show_rows
 from tools.cli.session import Session, pass_session
-from tools.cli.trading_options import Lot, Moment, Money, act, ask, done, key_option
+from tools.cli.trading_options import Lot, Moment, Money, done
 from tools.trading.auctions import Auctions, AuctionTerms, Piece, make_salt, make_seal
 from tools.trading.decimals import format_decimal
 from tools.trading.statement import format_seconds
@@ -66,7 +67,7 @@ def open_command(
         currency, tick, step, reserve, cap or offered, minimum, rationing,
         reveals_until is not None, forfeit, opens, closes, reveals_until or 0,
     )  # fmt: skip
-    number = act(session, Auctions, key_name, lambda desk: desk.open(lots, terms))
+    number = act(session, key_name, Auctions, lambda desk: desk.open(lots, terms))
     done(session, f"auction {number} offers {offered} kg", auction=number)
 
 
@@ -78,7 +79,7 @@ def list_command(session: Session, /) -> None:
     async def read(desk: Auctions) -> list[dict[str, Any]]:
         return [_show(n, asdict(await desk.get(n))) for n in await desk.list_numbers()]
 
-    rows = ask(session, Auctions, read)
+    rows = look(session, Auctions, read)
     columns = ("auction", "seller", "offered", "bids", "status", "price", "sold", "closes")
     session.emit(rows, lambda console: show_rows(console, columns, rows))
 
@@ -99,7 +100,7 @@ def show(session: Session, /, auction: int) -> None:
             ],
         }
 
-    document = ask(session, Auctions, read)
+    document = look(session, Auctions, read)
 
     def print_it(console: Console) -> None:
         pairs = {name: value for name, value in document.items() if name != "bidders"}
@@ -118,7 +119,7 @@ def show(session: Session, /, auction: int) -> None:
 @pass_session
 def bid(session: Session, /, auction: int, kilograms: int, price: int, key_name: str) -> None:
     """Bid openly; the money is held."""
-    number = act(session, Auctions, key_name, lambda desk: desk.bid(auction, price, kilograms))
+    number = act(session, key_name, Auctions, lambda desk: desk.bid(auction, price, kilograms))
     done(session, f"bid {number} in auction {auction}", auction=auction, bid=number)
 
 
@@ -150,7 +151,7 @@ def commit(
         seal = make_seal(auction, bidder, price, kilograms, salt)
         return await desk.commit(auction, seal, deposit)
 
-    number = act(session, Auctions, key_name, work)
+    number = act(session, key_name, Auctions, work)
     text = f"sealed bid {number} in auction {auction}; keep {file}"
     done(session, text, auction=auction, bid=number, file=str(file))
 
@@ -169,7 +170,7 @@ def reveal(session: Session, /, bid: int, file: Path, key_name: str) -> None:
     except (ValueError, KeyError, TypeError) as error:
         raise BidFileError("not a sealed bid", path=str(file), reason=repr(error)) from None
     terms = (number, bid, price, kilograms, salt)
-    act(session, Auctions, key_name, lambda desk: desk.reveal(*terms))
+    act(session, key_name, Auctions, lambda desk: desk.reveal(*terms))
     done(session, f"bid {bid} of auction {number} is revealed", auction=number, bid=bid)
 
 
@@ -180,7 +181,7 @@ def reveal(session: Session, /, bid: int, file: Path, key_name: str) -> None:
 @pass_session
 def withdraw(session: Session, /, auction: int, bid: int, key_name: str) -> None:
     """Withdraw a bid while the window is open."""
-    act(session, Auctions, key_name, lambda desk: desk.withdraw(auction, bid))
+    act(session, key_name, Auctions, lambda desk: desk.withdraw(auction, bid))
     done(session, f"bid {bid} of auction {auction} is withdrawn", auction=auction, bid=bid)
 
 
@@ -191,7 +192,7 @@ def withdraw(session: Session, /, auction: int, bid: int, key_name: str) -> None
 @pass_session
 def cancel(session: Session, /, auction: int, note: str, key_name: str) -> None:
     """Cancel: the seller before the window, a regulator until it is counted."""
-    act(session, Auctions, key_name, lambda desk: desk.cancel(auction, note))
+    act(session, key_name, Auctions, lambda desk: desk.cancel(auction, note))
     done(session, f"auction {auction} is cancelled; clear it to free what is held", auction=auction)
 
 
@@ -201,7 +202,7 @@ def cancel(session: Session, /, auction: int, note: str, key_name: str) -> None:
 @pass_session
 def clear(session: Session, /, auction: int, key_name: str) -> None:
     """Clear an auction whose time is over, step by step; any member may."""
-    status = act(session, Auctions, key_name, lambda desk: desk.clear(auction))
+    status = act(session, key_name, Auctions, lambda desk: desk.clear(auction))
     done(session, f"auction {auction}: {status}", auction=auction, status=status)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
+from tools.cli.desks import act, key_option, look
 from tools.cli.render import show_rows
 from tools.cli.session import Session, pass_session
-from tools.cli.trading_options import Moment, Money, act, ask, done, key_option
+from tools.cli.trading_options import Moment, Money, done
 from tools.trading.cash import Cash
 from tools.trading.decimals import format_decimal
 from tools.trading.statement import gather_statement, select_period, to_csv, to_document
@@ -31,7 +32,7 @@ def issue(
     session: Session, /, currency: str, to: str, amount: int, reference: str, key_name: str
 ) -> None:
     """New money for TO, by the bank of the key."""
-    act(session, Cash, key_name, lambda desk: desk.issue(currency, to, amount, reference))
+    act(session, key_name, Cash, lambda desk: desk.issue(currency, to, amount, reference))
     done(session, f"issued {format_decimal(amount)} {currency} to {to}")
 
 
@@ -43,7 +44,7 @@ def issue(
 @pass_session
 def redeem(session: Session, /, currency: str, amount: int, reference: str, key_name: str) -> None:
     """End money that the bank of the key holds."""
-    act(session, Cash, key_name, lambda desk: desk.redeem(currency, amount, reference))
+    act(session, key_name, Cash, lambda desk: desk.redeem(currency, amount, reference))
     done(session, f"redeemed {format_decimal(amount)} {currency}")
 
 
@@ -58,7 +59,7 @@ def transfer(
     session: Session, /, currency: str, to: str, amount: int, reference: str, key_name: str
 ) -> None:
     """Pay another organisation."""
-    act(session, Cash, key_name, lambda desk: desk.transfer(currency, to, amount, reference))
+    act(session, key_name, Cash, lambda desk: desk.transfer(currency, to, amount, reference))
     done(session, f"paid {format_decimal(amount)} {currency} to {to}")
 
 
@@ -67,7 +68,7 @@ def transfer(
 @pass_session
 def balance(session: Session, /, organisation: str) -> None:
     """What ORGANISATION has, free and held, by currency."""
-    found = ask(session, Cash, lambda desk: desk.list_balances(organisation))
+    found = look(session, Cash, lambda desk: desk.list_balances(organisation))
     rows = [
         {
             "currency": item.currency, "free": format_decimal(item.free),
@@ -83,7 +84,7 @@ def balance(session: Session, /, organisation: str) -> None:
 @pass_session
 def total(session: Session, /, currency: str) -> None:
     """What banks issued and redeemed of CURRENCY."""
-    found = ask(session, Cash, lambda desk: desk.get_total(currency))
+    found = look(session, Cash, lambda desk: desk.get_total(currency))
     row = {
         "issued": format_decimal(found.issued), "redeemed": format_decimal(found.redeemed),
         "outstanding": format_decimal(found.issued - found.redeemed),
@@ -103,7 +104,7 @@ def statement(
     as_csv: bool,
 ) -> None:  # fmt: skip
     """The whole statement, checked: opening + changes = closing = what the account has."""
-    whole = ask(session, Cash, lambda desk: gather_statement(desk, organisation, currency))
+    whole = look(session, Cash, lambda desk: gather_statement(desk, organisation, currency))
     shown = select_period(whole, since, until)
     if as_csv:
         click.echo(to_csv(shown), nl=False)

@@ -10,9 +10,10 @@ from typing import Any
 import click
 from rich.console import Console
 
+from tools.cli.desks import act, key_option, look
 from tools.cli.render import show_pairs, show_rows
 from tools.cli.session import Session, pass_session
-from tools.cli.trading_options import Lot, Moment, Money, act, ask, done, fee_cap_option, key_option
+from tools.cli.trading_options import Lot, Moment, Money, done, fee_cap_option
 from tools.client.client import Client
 from tools.trading.auctions import Piece
 from tools.trading.decimals import format_decimal
@@ -52,7 +53,7 @@ def open_command(
 ) -> None:  # fmt: skip
     """Open BOOK for one BATCH, run by the exchange of the key."""
     terms = Terms(currency, tick, step, maker_rate, taker_rate, band)
-    act(session, Market, key_name, lambda desk: desk.open_book(book, batch, terms))
+    act(session, key_name, Market, lambda desk: desk.open_book(book, batch, terms))
     done(session, f"book {book} is open", book=book)
 
 
@@ -75,7 +76,7 @@ def books(session: Session, /) -> None:
             )  # fmt: skip
         return rows
 
-    rows = ask(session, Market, read)
+    rows = look(session, Market, read)
     columns = ("book", "batch", "currency", "last", "trades", "kilograms", "halted")
     session.emit(rows, lambda console: show_rows(console, columns, rows))
 
@@ -97,7 +98,7 @@ def depth(session: Session, /, book: str, limit: int) -> None:
             for row in await desk.list_resting(book, side, limit)
         ]  # fmt: skip
 
-    rows = ask(session, Market, read)
+    rows = look(session, Market, read)
     columns = ("side", "order", "price", "kilograms")
     session.emit(rows, lambda console: show_rows(console, columns, rows))
 
@@ -127,7 +128,7 @@ def buy(
         )  # fmt: skip
         return number, asdict(await desk.get_order(number))
 
-    _tell(session, *act(session, Market, key_name, work))
+    _tell(session, *act(session, key_name, Market, work))
 
 
 @market.command()
@@ -152,7 +153,7 @@ def sell(
         )  # fmt: skip
         return number, asdict(await desk.get_order(number))
 
-    _tell(session, *act(session, Market, key_name, work))
+    _tell(session, *act(session, key_name, Market, work))
 
 
 @market.command()
@@ -161,7 +162,7 @@ def sell(
 @pass_session
 def cancel(session: Session, /, order: int, key_name: str) -> None:
     """Cancel a resting order: its owner, or a regulator."""
-    act(session, Market, key_name, lambda desk: desk.cancel(order))
+    act(session, key_name, Market, lambda desk: desk.cancel(order))
     done(session, f"order {order} is cancelled", order=order)
 
 
@@ -172,7 +173,7 @@ def cancel(session: Session, /, order: int, key_name: str) -> None:
 @pass_session
 def halt(session: Session, /, book: str, reason: str, key_name: str) -> None:
     """Halt BOOK, by a regulator."""
-    act(session, Market, key_name, lambda desk: desk.halt(book, reason))
+    act(session, key_name, Market, lambda desk: desk.halt(book, reason))
     done(session, f"book {book} is halted", book=book)
 
 
@@ -183,7 +184,7 @@ def halt(session: Session, /, book: str, reason: str, key_name: str) -> None:
 @pass_session
 def reopen(session: Session, /, book: str, price: int, key_name: str) -> None:
     """Reopen BOOK, by a regulator."""
-    act(session, Market, key_name, lambda desk: desk.reopen(book, price))
+    act(session, key_name, Market, lambda desk: desk.reopen(book, price))
     done(session, f"book {book} is open again", book=book)
 
 
@@ -197,7 +198,7 @@ def orders(session: Session, /, organisation: str) -> None:
         numbers = await desk.list_orders(organisation)
         return [_show_order(n, asdict(await desk.get_order(n))) for n in numbers]
 
-    rows = ask(session, Market, read)
+    rows = look(session, Market, read)
     columns = ("order", "book", "side", "price", "left", "status", "until")
     session.emit(rows, lambda console: show_rows(console, columns, rows))
 
@@ -209,7 +210,7 @@ def orders(session: Session, /, organisation: str) -> None:
 @pass_session
 def trades(session: Session, /, book: str, after: int, limit: int) -> None:
     """Trades of BOOK, oldest first."""
-    found = ask(session, Market, lambda desk: desk.read_trades(book, after, limit))
+    found = look(session, Market, lambda desk: desk.read_trades(book, after, limit))
     rows = [
         {
             "trade": number, "time": format_seconds(item.time), "price": format_decimal(item.price),
@@ -236,7 +237,7 @@ def days(session: Session, /, book: str) -> None:
             "low": format_decimal(day.low), "last": format_decimal(day.last_price),
             "kilograms": day.volume_kg, "amount": format_decimal(day.amount), "trades": day.trades,
         }
-        for day in ask(session, Market, lambda desk: desk.list_days(book))
+        for day in look(session, Market, lambda desk: desk.list_days(book))
     ]  # fmt: skip
     columns = ("day", "first", "high", "low", "last", "kilograms", "amount", "trades")
     session.emit(rows, lambda console: show_rows(console, columns, rows))
@@ -250,7 +251,7 @@ def days(session: Session, /, book: str) -> None:
 def valuation(session: Session, /, book: str, first: int, last: int) -> None:
     """The average price by volume of at most 31 days, and the last price then or before."""
     period = (first // DAY_SECONDS, last // DAY_SECONDS)
-    found = ask(session, Market, lambda desk: desk.get_valuation(book, *period))
+    found = look(session, Market, lambda desk: desk.get_valuation(book, *period))
     row = {
         "price": format_decimal(found.price), "kilograms": found.volume_kg,
         "amount": format_decimal(found.amount), "trades": found.trades,

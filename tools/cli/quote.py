@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
+from tools.cli.desks import act, key_option, look
 from tools.cli.render import show_rows
 from tools.cli.session import Session, pass_session
-from tools.cli.trading_options import Lot, Moment, Money, act, ask, done, key_option
+from tools.cli.trading_options import Lot, Moment, Money, done
 from tools.trading.auctions import Piece
 from tools.trading.decimals import format_decimal
 from tools.trading.quotes import Quotes
@@ -39,7 +40,7 @@ def ask_command(
 ) -> None:  # fmt: skip
     """Ask for quotes: you want to buy or sell KILOGRAMS of BATCH."""
     terms = (side, batch, kilograms, currency, dealers, until)
-    number = act(session, Quotes, key_name, lambda desk: desk.ask(*terms))
+    number = act(session, key_name, Quotes, lambda desk: desk.ask(*terms))
     done(session, f"request {number}", request=number)
 
 
@@ -56,7 +57,7 @@ def answer(
     """Answer a request with a firm price; units are locked, or money is held."""
     serials = (lot.start, lot.end) if lot else (0, 0)
     terms = (request, price, until, *serials)
-    number = act(session, Quotes, key_name, lambda desk: desk.quote(*terms))
+    number = act(session, key_name, Quotes, lambda desk: desk.quote(*terms))
     done(session, f"quote {number} for request {request}", request=request, quote=number)
 
 
@@ -68,7 +69,7 @@ def answer(
 def accept(session: Session, /, number: int, lot: Piece | None, key_name: str) -> None:
     """Accept quote NUMBER, all of it."""
     serials = (lot.start, lot.end) if lot else (0, 0)
-    act(session, Quotes, key_name, lambda desk: desk.accept(number, *serials))
+    act(session, key_name, Quotes, lambda desk: desk.accept(number, *serials))
     done(session, f"quote {number} is accepted and settled", quote=number)
 
 
@@ -78,7 +79,7 @@ def accept(session: Session, /, number: int, lot: Piece | None, key_name: str) -
 @pass_session
 def cancel(session: Session, /, request: int, key_name: str) -> None:
     """End a request; the quotes for it are freed."""
-    act(session, Quotes, key_name, lambda desk: desk.cancel(request))
+    act(session, key_name, Quotes, lambda desk: desk.cancel(request))
     done(session, f"request {request} is cancelled", request=request)
 
 
@@ -100,6 +101,6 @@ def show(session: Session, /, request: int) -> None:
         ]  # fmt: skip
         return {"request": request, **asked, "dealers": list(asked["dealers"]), "quotes": rows}
 
-    document = ask(session, Quotes, read)
+    document = look(session, Quotes, read)
     columns = ("quote", "dealer", "price", "amount", "until")
     session.emit(document, lambda console: show_rows(console, columns, document["quotes"]))

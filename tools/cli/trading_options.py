@@ -1,23 +1,15 @@
-"""What the commands of trading share: decimals as arguments, the key that signs, times."""
+"""Arguments of the commands that trade: decimals, times, lots; and the word that it is done."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-from tools.cli.key_commands import find_key_path
 from tools.cli.session import Session
-from tools.client.client import Client
-from tools.client.keyfile import read_key
 from tools.trading.auctions import Piece
 from tools.trading.decimals import DecimalError, parse_decimal
-from tools.trading.desk import Desk
-
-T = TypeVar("T")
-D = TypeVar("D", bound=Desk)
 
 
 class Money(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
@@ -67,28 +59,10 @@ class Lot(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks
         return Piece(batch, int(start), int(end))
 
 
-key_option = click.option(
-    "--key", "key_name", required=True, help="Key name in the home, or a key file."
-)
 fee_cap_option = click.option(
     "--fee-cap", type=click.IntRange(0), default=100, show_default=True,
     help="Highest fee that you accept, in 10^-4.",
 )  # fmt: skip
-
-
-def ask(session: Session, kind: type[D], work: Callable[[D], Awaitable[T]]) -> T:
-    """Run ``work`` with a contract's client methods that only read."""
-    return session.run(lambda client: work(kind(client)))
-
-
-def act(session: Session, kind: type[D], key_name: str, work: Callable[[D], Awaitable[T]]) -> T:
-    """Run ``work`` with a contract's client methods under a key."""
-    key = read_key(find_key_path(session, key_name))
-
-    async def run(client: Client) -> T:
-        return await work(kind(client, key))
-
-    return session.run(run)
 
 
 def done(session: Session, text: str, **document: Any) -> None:

@@ -133,3 +133,12 @@ def test_a_quote_fits_only_a_request_that_still_stands(chain: Chain) -> None:
     chain.time = until
     chain.refused("bad-expiry", "alice", Q, "quote", 1, T, 0, 0, chain.time + 5)
     chain.refused("bad-expiry", "alice", Q, "quote", 1, T, 0, 0, until)
+
+
+def test_a_short_auction_shares_no_more_than_was_asked_for(chain: Chain) -> None:
+    open_auction(chain, rationing="pro-rata")
+    bid(chain, "alice", 5 * T, 30)
+    bid(chain, "bob", 5 * T, 30)
+    end_window(chain)
+    assert advance(chain) == "sold"
+    assert outcomes(chain) == [("won", 30), ("won", 30)]

@@ -146,7 +146,7 @@ def issue(currency: str, to: str, amount: int, reference: str) -> None:
     check_amount(amount)
     check_reference(reference)
     bank = require_bank(currency)
-    require(call("identity", "is_active", to), "no-receiver")
+    require(call("identity", "get_taker", to) != "none", "no-receiver")
     add_money(currency, bank, Money(amount, 0))
     credit(to, currency, amount, "issue", bank, reference)
     emit(Issued(currency, bank, to, amount, reference))

@@ -253,7 +253,7 @@ def accept(pledge: int) -> None:
     found = get_in(pledge, ["proposed"])
     require_lender(found)
     require(call("identity", "has_role", found.lender, "bank"), "not-a-bank")
-    require(call("identity", "is_active", found.borrower), "no-receiver")
+    require(call("identity", "get_taker", found.borrower) != "none", "no-receiver")
     require(ctx.time < found.since + PROPOSAL_SECONDS, "lapsed")
     loan = found.loan
     require(ctx.time < loan.due_at, "past-due")

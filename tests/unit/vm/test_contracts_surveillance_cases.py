@@ -11,6 +11,8 @@ from primitives.errors import GenesisError
 from primitives.genesis import GenesisCall, GenesisContract
 from primitives.hashing import compute_contract_address
 from primitives.transaction import Call
+from tests.unit.vm import auction_chain as at
+from tests.unit.vm import finance_chain as lending
 from tests.unit.vm.carbon_chain import (
     DAY,
     HASH,
@@ -676,3 +678,40 @@ def test_surveillance_is_named_once(contract: str, method: str) -> None:
     with pytest.raises(GenesisError) as caught:
         execute_genesis(MACHINE, replace(genesis, calls=(*genesis.calls, again)))
     assert caught.value.values_seen["outcome_code"] == "already-connected"
+
+
+# --- other contracts that trade ---------------------------------------------------------------
+
+
+def test_a_frozen_party_neither_sells_nor_wins_in_an_auction() -> None:
+    chain = at.make_auction_chain()
+    at.open_auction(chain, kg=100)
+    at.bid(chain, "alice", 3000, 50)
+    at.bid(chain, "bob", 2000, 50)
+    number = freeze(chain)
+    chain.refused("trading-frozen", "alice", "auctions", "bid", 1, 4000, 10)
+    at.end_window(chain)
+    while at.advance(chain) not in ("sold", "cancelled"):
+        pass
+    assert [kg for _, kg in at.outcomes(chain)] == [0, 50]
+    assert at.money(chain, "alice") == [at.MONEY, 0]
+    chain.ok("regulator", S, "lift", number, "enough")
+    at.open_auction(chain, kg=50)
+    at.bid(chain, "alice", 3000, 50, auction=2)
+    freeze(chain, "owner")
+    at.end_window(chain, auction=2)
+    while at.advance(chain, auction=2) not in ("sold", "cancelled"):
+        pass
+    assert at.result(chain, auction=2)[:2] == ["cancelled", "seller-inactive"]
+    assert at.money(chain, "alice") == [at.MONEY, 0]
+
+
+def test_no_bank_issues_or_lends_to_a_frozen_party() -> None:
+    chain = lending.make_finance_chain()
+    number = lending.propose(chain)
+    freeze(chain, "owner")
+    chain.refused("no-receiver", "mint", C, "issue", CNY, "owner", 1, "")
+    chain.refused("no-receiver", "bank", "finance", "accept", number)
+    chain.ok("regulator", S, "lift", 1, "enough")
+    chain.ok("mint", C, "issue", CNY, "owner", 1, "")
+    chain.ok("bank", "finance", "accept", number)

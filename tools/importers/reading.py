@@ -24,7 +24,7 @@ from tools.importers.rules import (
     drop_repeated,
     flag_crediting,
 )
-from tools.importers.table import Problem, Row, Table, read_table
+from tools.importers.table import InputError, Problem, Row, Table, read_table
 
 T = TypeVar("T")
 
@@ -54,9 +54,16 @@ class Plan:
     problems: tuple[Problem, ...]
 
 
+_OF_RETIREMENTS = frozenset({"status effective", "retirement reason"})
+"""A table with both is none of issuances, whatever its other columns are taken for."""
+
+
 def read_ledger(form: RegistryFormat, issuances: Path, retirements: Path, today: date) -> Ledger:
     """Return the ledger of two files. Raises InputError when one is no such table."""
     issuance_table = read_table(issuances, required_columns(form, form.issuance_columns))
+    if _OF_RETIREMENTS.issubset(issuance_table.columns):
+        text = "columns of an issuance are missing: this is a table of retirements"
+        raise InputError(text, file=issuance_table.name)
     retirement_table = read_table(retirements, required_columns(form, form.retirement_columns))
     issuance_names = find_names(issuance_table, form.issuance_columns)
     retirement_names = find_names(retirement_table, form.retirement_columns)

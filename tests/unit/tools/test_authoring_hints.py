@@ -21,6 +21,7 @@ VM = Path(__file__).parents[3] / "vm"
 SOURCES = [source for source, _ in [*MODULE, *TEXT]] + [in_function(body) for body, _ in BODIES]
 _GIVEN = (
     re.compile(r'refuse\(\s*[a-z_.()\[\]0-9 ]+,\s*"([a-z-]+)"'),
+    re.compile(r'refuse_at\([a-z_, ]+,\s*"([a-z-]+)"'),
     re.compile(r'problems\.add\(\s*[a-z_.()\[\]0-9 ]+,\s*"([a-z-]+)"'),
     re.compile(r'Problem\((?:[^",]+,){2}\s*"([a-z-]+)"'),
 )

@@ -178,6 +178,14 @@ def test_what_is_no_day_or_not_yet_is_refused(text: str) -> None:
         parse_date(text, "x", TODAY)
 
 
+def test_a_table_of_retirements_is_none_of_issuances(tmp_path: Path) -> None:
+    # Other names of columns would make issuances of its rows, and credit what was retired.
+    file = tmp_path / "retirements.csv"
+    file.write_text("\n".join([RETIREMENT_HEADER, RETIREMENT]) + "\n", "utf-8")
+    with pytest.raises(InputError, match="this is a table of retirements"):
+        read_ledger(ACR, file, file, TODAY)
+
+
 # -- rows
 
 

@@ -17,6 +17,7 @@ import pytest
 from tests.unit.vm.refusal_removal import remove, run
 from tests.unit.vm.refusal_sites import Site, compute_text_hash, find_sites
 
+pytestmark = pytest.mark.once
 ROOT = Path(__file__).parents[3]
 CONTRACTS = sorted((ROOT / "vm" / "contracts").rglob("*.py"))
 TESTS = sorted(set(Path(__file__).parent.glob("test_contracts_*.py")) - {Path(__file__)})
@@ -50,7 +51,7 @@ def watch(paths: list[Path], folder: Path) -> Places:
     command += ["-p", "tests.unit.vm.refusal_sites", "--refusals", str(found)]
     finished = subprocess.run(
         [*command, "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml"), *map(str, paths)],
-        cwd=ROOT, capture_output=True, text=True, timeout=600, check=False,
+        cwd=ROOT, capture_output=True, text=True, timeout=1_800, check=False,
     )  # fmt: skip
     assert finished.returncode == 0, finished.stdout[-4000:] + finished.stderr[-4000:]
     return {

@@ -75,7 +75,7 @@ class HeightState:
     @property
     def leader(self) -> int:
         """Who leads the current view."""
-        return self.rules.get_leader(self.height, self.view)
+        return self.rules.get_leader(self.view)
 
     def keep_proposal(self, proposal: Proposal) -> None:
         """Keep header and ids; the oldest that nothing holds on to gives way."""

@@ -23,7 +23,7 @@ from consensus.messages import (
     encode_message,
 )
 from consensus.recovery import RecordKind
-from consensus.rules import HeightRules, check_content, check_fresh, check_successor, make_proposal
+from consensus.rules import check_content, check_fresh, check_successor, make_proposal
 from consensus.viewchange import check_new_view
 from primitives import limits
 from primitives.block import compute_header_hash
@@ -103,7 +103,7 @@ class NormalCase(Finality):
                 self._reject(peer, "another copy of the proposal", Grade.USELESS)
             return
         vote = self._verifier.verify_vote(
-            make_leader_vote(message, block_hash, state.rules),
+            make_leader_vote(message, block_hash, state.rules.get_leader(message.view)),
             state.rules.epoch,
             state.rules.validators,
         )
@@ -339,9 +339,8 @@ class NormalCase(Finality):
                 return
 
 
-def make_leader_vote(message: PrePrepare, block_hash: Hash, rules: HeightRules) -> Vote:
-    """Return the leader's PREPARE that signs a PRE-PREPARE."""
-    leader = rules.get_leader(message.height, message.view)
+def make_leader_vote(message: PrePrepare, block_hash: Hash, leader: int) -> Vote:
+    """Return the PREPARE of the leader (an index) that signs a PRE-PREPARE."""
     return Vote(
         int(Phase.PREPARE),
         message.height,

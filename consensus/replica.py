@@ -17,6 +17,7 @@ from consensus.effects import (
     CommittedTip,
     Effect,
     Grade,
+    Proposal,
     RequestBlock,
     Send,
     SetTimer,
@@ -221,7 +222,8 @@ class Replica(ViewChanges):
         if message.view >= state.view:
             state.view = message.view
             state.accepted = Accepted(message.view, block_hash, data)
-            self._count(VerifiedVote(make_leader_vote(message, block_hash, state.rules)))
+            leader = state.rules.get_leader(message.view)
+            self._count(VerifiedVote(make_leader_vote(message, block_hash, leader)))
 
     # -- messages ------------------------------------------------------------------------
 
@@ -289,7 +291,9 @@ class Replica(ViewChanges):
     def _is_signed_early(self, message: PrePrepare | Vote | ViewChangeMessage) -> bool:
         """Whether a message of the next height verifies by this height's set.
 
-        Within an epoch that is its own set, as a rule; it is checked again in its time.
+        Within an epoch that is its own set, as a rule; it is checked again in its time. A
+        neighbour is blamed for a proposal that is not its leader's, so one is not handed on
+        before the block is here from which it follows who leads.
         """
         rules, validators = self._state.rules, self._state.rules.validators
         if isinstance(message, ViewChangeMessage):
@@ -300,8 +304,16 @@ class Replica(ViewChanges):
                 return False
             return True
         if isinstance(message, PrePrepare):
-            message = make_leader_vote(message, compute_header_hash(message.header), rules)
+            decided = self._find_parent(message)
+            if decided is None:
+                return False
+            leader = rules.get_next_leader(decided, message.view)
+            message = make_leader_vote(message, compute_header_hash(message.header), leader)
         return self._verifier.verify_vote(message, rules.epoch, validators) is not None
+
+    def _find_parent(self, message: PrePrepare) -> Proposal | None:
+        parent = message.certificate
+        return None if parent is None else self._state.proposals.get(parent.block_hash)
 
     def _on_status(self, peer: Address | None, status: Status, now_ms: int) -> None:
         """A neighbour says where it stands: learn if it is ahead, help if it is not."""

@@ -53,13 +53,21 @@ class HeightRules:
             params_hash=compute_params_hash(params),
         )
 
-    def get_leader(self, height: int, view: int) -> int:
-        """Return the index of the validator that leads ``view`` at ``height``.
+    def get_leader(self, view: int) -> int:
+        """Return the index of the validator that leads ``view`` of this height."""
+        return self.tip.next_leaders.compute_leader(self.validators, self.height, view)
 
-        For this height it is so; for the next one it is a guess, as a rule a good one: who
-        is passed over there is known when this height is final.
+    def get_next_leader(self, decided: Proposal, view: int) -> int:
+        """Return who leads ``view`` of the next height when ``decided`` is this height's block.
+
+        Who is passed over there follows from the certificate in it, as in vm/executor.py. Only
+        within an epoch: after its end other validators may be in force.
         """
-        return self.tip.next_leaders.compute_leader(self.validators, height, view)
+        leaders = self.tip.next_leaders
+        if decided.parent_certificate is not None and self.tip_epoch == self.epoch:
+            parent_view = decided.parent_certificate.view
+            leaders = leaders.advance(self.validators, self.height, parent_view)
+        return leaders.compute_leader(self.validators, self.height + 1, view)
 
 
 def make_proposal(rules: HeightRules, proposer: Address, candidate: Candidate) -> Proposal:

@@ -78,7 +78,7 @@ class Book:
 
     def get_leader(self, view: int) -> int:
         """Return who leads a view."""
-        return self.rules.get_leader(HEIGHT, view)
+        return self.rules.get_leader(view)
 
     # -- blocks ------------------------------------------------------------------------------
 

@@ -67,6 +67,12 @@ def test_seed_43114_nor_does_a_splitter_of_votes() -> None:
     check(run_one(43114, Order(EVERY)))
 
 
+def test_seed_94981_no_proposal_is_handed_on_before_it_is_known_who_leads() -> None:
+    # A validator that is passed over at the next height signed its proposal; one of the height
+    # before took it for the leader, handed the proposal on, and was blamed for it.
+    check(run_one(94981, Order(EVERY, validators=(4,))))
+
+
 def test_seed_12318_no_body_is_asked_for_where_nobody_runs() -> None:
     # Asking the dead validator for a body cost a live leader its turns: no link leads there.
     check(run_one(12318, Order(EVERY)))

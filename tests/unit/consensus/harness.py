@@ -104,7 +104,7 @@ class Bench:
         return HeightRules.of(CHAIN, self.tip)
 
     def leader(self, view: int = 0) -> int:
-        return self.rules.get_leader(self.rules.height, view)
+        return self.rules.get_leader(view)
 
     def vote(
         self, signer: int, phase: Phase, view: int, block: Hash, exec_hash: Hash = ZERO_HASH,

@@ -288,6 +288,40 @@ def test_early_messages_are_handed_on_when_they_verify_and_kept_in_any_case() ->
     assert len(only(effects, FetchBody)) == 1
 
 
+def test_an_early_proposal_is_handed_on_only_when_it_is_known_who_leads() -> None:
+    # Block 1 took two views, so v1, which led the first, is passed over from height 3 on: view 1
+    # there is led by v2, and would be by v0 if nobody were.
+    first = Bench()
+    block = first.proposal()
+    proof = first.certificate((0, 1, 2), Phase.COMMIT, 1, block.block_hash, hash_of("state"))
+    tip = first.make_next_tip(block, proof)
+    bench, ahead = Bench(tip=tip), Bench(tip=tip)
+    certificate = commit_by_votes(bench)
+    ahead.tip = ahead.make_next_tip(ahead.proposal(), certificate)
+    following = ahead.proposal(proposer=2)
+    early = useless(bench, "early: kept, not verified yet")
+    assert bench.hear(ahead.pre_prepare(following, 1, signer=0)) == early
+    assert bench.hear(ahead.pre_prepare(following, 1, signer=2)) == []
+    # Who has not seen block 2 does not know who led the views of block 1.
+    stranger = Bench(tip=tip)
+    assert early[0] in stranger.hear(ahead.pre_prepare(following, 1, signer=0))
+
+
+def test_who_led_the_last_block_of_an_epoch_is_not_held_against_anyone() -> None:
+    params = replace(Bench().params, epoch_blocks=2)
+    tip = None
+    for view in (0, 1):
+        past = Bench(tip=tip, params=params)
+        block = past.proposal()
+        signed = past.certificate((0, 1, 2), Phase.COMMIT, view, block.block_hash, hash_of("s"))
+        tip = past.make_next_tip(block, signed)
+    # Height 3 begins an epoch; v2 let a view of height 2 pass, and height 4 is still led by v0.
+    bench, ahead = Bench(tip=tip, params=params), Bench(tip=tip, params=params)
+    certificate = commit_by_votes(bench)
+    ahead.tip = ahead.make_next_tip(ahead.proposal(), certificate)
+    assert bench.hear(ahead.pre_prepare(ahead.proposal(proposer=0), signer=0)) == []
+
+
 def test_the_513th_early_message_of_a_link_is_refused() -> None:
     bench = Bench()
     vote = bench.vote(0, Phase.PREPARE, 0, hash_of("b"), height=2)

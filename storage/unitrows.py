@@ -156,6 +156,10 @@ class LotBook:
         batch, start, end, taker, *_ = values
         self._carve(batch, start, end, taker, ACTIVE)
 
+    def _cancel_buffer(self, values: Sequence[Any]) -> None:
+        batch, start, end = values
+        self._carve(batch, start, end, None, "cancelled")
+
     def _lock(self, values: Sequence[Any]) -> None:
         batch, start, end, *_ = values
         self._carve(batch, start, end, None, "locked")
@@ -200,6 +204,7 @@ _HANDLERS: Final[Mapping[tuple[str, str], Callable[[LotBook, Sequence[Any]], Non
     (UNITS, "Locked"): LotBook._lock,
     (UNITS, "Unlocked"): LotBook._unlock,
     (UNITS, "BufferReleased"): LotBook._release,
+    (UNITS, "BufferCancelled"): LotBook._cancel_buffer,
     (RETIREMENT, "Retired"): LotBook._retire,
     (RETIREMENT, "Cancelled"): LotBook._cancel,
 }
@@ -211,6 +216,7 @@ _KINDS: Final = {
     (UNITS, "Locked"): "lock",
     (UNITS, "Unlocked"): "unlock",
     (UNITS, "BufferReleased"): "release",
+    (UNITS, "BufferCancelled"): "cancel",
     (RETIREMENT, "Retired"): "retire",
     (RETIREMENT, "Cancelled"): "cancel",
 }

@@ -193,6 +193,13 @@ class BufferReleased:
     evidence_hash: bytes
 
 
+@event
+class BufferCancelled:
+    batch: str
+    start: int
+    end: int
+
+
 authority = Var[Address]()
 retirement = Var[Address]()
 connected = Var[bool]()
@@ -683,6 +690,7 @@ def cancel_buffer(batch: str, start: int, end: int) -> None:
     take_balance(batch, BUFFER, end - start)
     carve(batch, lot, lot_end, start, end, BUFFER, "cancelled", "cancel")
     add_totals(batch, Totals(0, 0, 0, 0, 0, end - start), 0)
+    emit(BufferCancelled(batch, start, end))
 
 
 @export

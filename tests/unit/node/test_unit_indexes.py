@@ -38,6 +38,41 @@ def issue(chain: AuditedChain, batch: str, buffer: int = 0) -> None:
     chain.commit(chain.sign("registry", "units", "issue", *issued))
 
 
+def cancel_out_of_the_pool(chain: AuditedChain, batch: str) -> None:
+    """Register the project of ``batch``, whose last 20 serials are the buffer's; lose and make
+    good 5 of them."""
+    last = SERIALS - 20
+    assert chain.chain.tip is not None
+    now = chain.chain.tip.time_ms // 1_000
+    area_m2 = -(-4096 * 510065621724088 // (1 << 43))  # 4096 cells of the earth's 2^43
+    drafted = ("CN-FJ", "forest-sink", "forest", ["biomass"], now - 1_000, now + 1_000, bytes(32))
+    steps: tuple[tuple[str, str, str, tuple[Any, ...]], ...] = (
+        ("project-owner", "projects", "draft", ("p", *drafted)),
+        ("project-owner", "parcels", "add_parcel", ("p", bytes(32), 0, area_m2, 1, [0, 4096])),
+        ("project-owner", "projects", "submit", ("p",)),
+        ("registry", "projects", "open_notice", ("p",)),
+        ("verifier", "projects", "validate", ("p", 2000, bytes(32))),
+        ("enterprise-a", "parcels", "claim", ("p", 0)),
+        ("registry", "projects", "register", ("p",)),
+        ("registry", "buffer", "contribute", (batch, last, SERIALS, SERIALS)),
+        ("project-owner", "buffer", "report_reversal",
+         ("fire", "p", "unintentional", now, 5, bytes(32))),
+        ("verifier", "buffer", "verify_reversal", ("fire", "unintentional", 5, bytes(32))),
+        ("registry", "buffer", "make_good",
+         ("fire", [[batch, last + 2, last + 4], [batch, last + 7, last + 10]])),
+    )  # fmt: skip
+    for who, contract, method, arguments in steps:
+        chain.commit(chain.sign(who, contract, method, *arguments))
+        receipt = RECEIPT.decode(chain.chain.get_receipts(chain.height)[0])
+        assert receipt.status == "ok", (method, receipt)
+    lots = [lot for lot in read_lots(chain.chain) if lot[0] == "buffer" and lot[1] == batch]
+    assert [lot[2:] for lot in lots] == [
+        (last, last + 2, "buffer"), (last + 2, last + 4, "cancelled"),
+        (last + 4, last + 7, "buffer"), (last + 7, last + 10, "cancelled"),
+        (last + 10, SERIALS, "buffer"),
+    ]  # fmt: skip
+
+
 def make_move(chain: AuditedChain, rng: random.Random) -> Transaction:
     """Return a random call; most of them are refused, and change nothing."""
     batch, start = rng.choice(BATCHES), rng.randrange(SERIALS)
@@ -85,6 +120,8 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AuditedChain]:
     issue(made, "b2", buffer=30)
     shake(made, random.Random(SEED), 60)
     move_locked(made)
+    issue(made, "b3", buffer=20)
+    cancel_out_of_the_pool(made, "b3")
     yield made
     made.chain.close()
 
@@ -213,7 +250,9 @@ def test_the_history_of_a_serial_is_the_contracts_own_trace_with_its_transaction
     indexes = Indexes(tmp_path / "index", chain.chain, Metrics())
     advance(indexes, chain.chain)
     rng = random.Random(f"{SEED}/{limit}")
-    for place in [(batch, rng.randrange(SERIALS)) for batch in BATCHES for _ in range(12)]:
+    moved = [(batch, rng.randrange(SERIALS)) for batch in BATCHES for _ in range(12)]
+    cancelled_of_the_pool = ("b3", SERIALS - 18)
+    for place in [*moved, cancelled_of_the_pool]:
         pages = indexes.search(lambda index, at=place: read_whole(chain, index, at, limit))  # type: ignore[misc]  # bound now
         steps = [step for page in pages for step in page.steps]
         assert [

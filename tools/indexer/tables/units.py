@@ -1,8 +1,4 @@
-"""``units``: batches, their totals, and lots as intervals of serials over time.
-
-The buffer's cancellations are announced by ``buffer.MadeGood`` alone, which names no
-serials: they are the pieces of the call that made it good.
-"""
+"""``units``: batches, their totals, and lots as intervals of serials over time."""
 
 from __future__ import annotations
 
@@ -48,7 +44,7 @@ ATTESTATIONS: Final = Table(
 )  # fmt: skip
 
 BOOK: Final = Book(
-    "units", 2, (BATCHES, ATTESTATIONS, LOTS),
+    "units", 3, (BATCHES, ATTESTATIONS, LOTS),
     (
         Listing(
             "batches", BATCHES, "Batches of units with their totals.", ("batch",),
@@ -161,6 +157,11 @@ def _release(
     _count(rows, batch, released_kg=end - start)
 
 
+@BOOK.on("BufferCancelled")
+def _cancel_buffer(rows: Rows, at: Place, batch: str, start: int, end: int) -> None:
+    _end(rows, at, [(batch, start, end)], "cancelled", "cancel")
+
+
 def _end(rows: Rows, at: Place, pieces: list[Any], status: str, kind: str) -> None:
     for batch, start, end in pieces:
         LotBook.of(rows).carve(at, batch, start, end, None, status, kind)
@@ -181,16 +182,3 @@ def _cancel(
     reason: str,
 ) -> None:  # fmt: skip
     _end(rows, at, pieces, "cancelled", "cancel")
-
-
-@BOOK.on("MadeGood", "buffer")
-def _make_good(
-    rows: Rows, at: Place, reversal: str, project: str, used_kg: int, replaced_kg: int,
-    left_kg: int,
-) -> None:  # fmt: skip
-    if used_kg > 0:
-        call = at.take_call("buffer", ("make_good",), a0=reversal)
-        if call is None:
-            raise LookupError(f"no call of this transaction made {reversal} good")
-        pieces: Any = call[2]
-        _end(rows, at, pieces, "cancelled", "cancel")

@@ -21,9 +21,6 @@ from tools.indexer.rows import Row, Rows
 
 BUFFER: Final = "buffer"
 ACTIVE: Final = "active"
-LOCKED: Final = "locked"
-ASSIGNERS: Final = frozenset({"tokens"})
-"""Contracts that move what they locked by ``units.assign`` alone."""
 
 LOTS: Final = Table(
     "lots", METADATA,
@@ -62,18 +59,6 @@ class LotBook:
         if known is None:
             known = rows.companions["lots"] = cls(rows)
         return known
-
-    def transfer(self, at: Place, batch: str, start: int, end: int, taker: str) -> None:
-        """Give serials to another owner; what a contract assigns stays locked by it."""
-        lot = self.find(batch, start)
-        holder: str = lot["holder"]
-        # ``units.assign`` and ``units.deliver`` announce the same: a pool's own lots stay
-        # locked, and what is assigned to others is by the contract that never delivers.
-        stays = lot["status"] == LOCKED and (taker == holder or holder in ASSIGNERS)
-        if stays:
-            self.carve(at, batch, start, end, taker, LOCKED, "transfer", holder)
-        else:
-            self.carve(at, batch, start, end, taker, ACTIVE, "transfer")
 
     def issue(self, at: Place, batch: str, start: int, end: int, owner: str, status: str) -> None:
         """Begin serials that were not there."""

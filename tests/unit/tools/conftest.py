@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Engine
 
-from tests.unit.node.test_unit_indexes import cancel_out_of_the_pool, issue, shake
+from tests.unit.node.test_unit_indexes import cancel_out_of_the_pool, issue, move_locked, shake
 from tests.unit.tools.audited_chain import AuditedChain
 from tests.unit.tools.index_node import follow
 from tools.indexer.database import open_engine
@@ -23,6 +23,7 @@ def index_chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AuditedCha
     issue(made, "b1")
     issue(made, "b2", buffer=30)
     shake(made, random.Random(SEED), 30)
+    move_locked(made)
     issue(made, "b3", buffer=20)
     made.commit(made.sign("project-owner", "units", "split", "b3", 50))
     made.commit(made.sign("project-owner", "units", "merge", "b3", 50))

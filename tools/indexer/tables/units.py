@@ -124,7 +124,7 @@ def _issue(
 def _transfer(
     rows: Rows, at: Place, batch: str, start: int, end: int, giver: str, taker: str
 ) -> None:
-    LotBook.of(rows).transfer(at, batch, start, end, taker)
+    LotBook.of(rows).carve(at, batch, start, end, taker, ACTIVE, "transfer")
 
 
 @BOOK.on("Split")

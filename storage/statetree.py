@@ -40,13 +40,6 @@ CACHE_BYTES_DEFAULT = 96 * 1024 * 1024
 
 _HASH = limits.HASH_BYTES
 _KEY_TAG = Tag.STATE_KEY.value
-_VALUE_TAG = Tag.STATE_VALUE.value
-_BUCKET_TAG = Tag.STATE_BUCKET.value
-_NODE_TAG = Tag.STATE_NODE.value
-_SCAN_ROWS = 1_000
-
-Update = tuple[bytes, bytes | None]
-"""(key hash, value hash or None for a deletion)."""
 
 
 class StateTree:

@@ -88,6 +88,8 @@ class Campaign:
             findings = self._audit(case) if self.programs % AUDITED == 0 else []
             return digest(seen), "; ".join(findings) or compare(case, self.machine, seen)
         except Exception as error:
+            # Of the VM, the reference or the audit, whatever it is: no program may cause one, so
+            # it is what is looked for, and the seed must be printed and the case shrunk.
             why = f"{type(error).__name__}: {error}".replace("\n", " ")
             return why, why
 

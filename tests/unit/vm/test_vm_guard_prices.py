@@ -11,8 +11,8 @@ import tracemalloc
 
 import pytest
 
-from tests.fuzz.cases import Case, compare, observe
-from tests.unit.vm.test_vm_guard_refusals import GAS, get_machines
+from tests.fuzz.cases import Case, observe
+from tests.unit.vm.guard_rows import check_row, get_machines
 from vm.gas import Schedule
 from vm.guards_methods import MethodGuards
 from vm.guards_operators import OperatorGuards
@@ -127,16 +127,7 @@ ROWS = [
 
 @pytest.mark.parametrize(("body", "expected"), ROWS)
 def test_a_guard_does_charges_and_allocates_what_the_second_evaluator_says(body, expected):
-    source = HEADER + "".join(f"    {line}\n" for line in body.split("\n"))
-    case = Case((("main", source, []),), ((0, GAS, [("main", "f", [7, "\u00e9"])]),))
-    for machine in get_machines():
-        deployed, (status, code, _, _, values, *_), _ = observe(case, machine)
-        assert deployed[0] == "ok", deployed
-        if isinstance(expected, str) and status == "fault":
-            assert code == expected
-        else:
-            assert (status, code, values) == ("ok", "", (expected,))
-        assert compare(case, machine) is None
+    check_row(HEADER, body, expected)
 
 
 def make_meter(gas: int = 10**9) -> Meter:

@@ -6,15 +6,11 @@ the guards asked for (``make mutate TARGET=vm``); the corpus has the others.
 
 # ruff: noqa: E501 - a program's text is clearer on one line
 
-from functools import cache
-
 import pytest
 
 from tests.fuzz.cases import Case, compare, observe
-from vm.machine import Machine
-from vm.specialise import LinkOptions
+from tests.unit.vm.guard_rows import GAS, check_row, get_machines
 
-GAS = 12_000_000
 HEADER = """from vm import Map, Var, export
 lists = Map[int, list[int]](default=[])
 plain = Map[str, int]()
@@ -23,16 +19,6 @@ nested = Map[str, dict[str, list[int]]]()
 @export
 def f(a: int, s: str):
 """
-
-
-@cache
-def get_machines() -> tuple[Machine, Machine]:
-    """With straight-line codecs and guards, and with the general ones.
-
-    Made by the first test: one made on import would run the checker over the library, and
-    whoever judges mutants would have to import everything anew for each (tests/mutation).
-    """
-    return Machine(), Machine(options=LinkOptions(parts_max=0))
 
 
 ROWS = [
@@ -169,16 +155,7 @@ ROWS = [
 
 @pytest.mark.parametrize(("body", "expected"), ROWS)
 def test_a_guard_refuses_what_it_must_and_nothing_beside_it(body, expected):
-    source = HEADER + "".join(f"    {line}\n" for line in body.split("\n"))
-    case = Case((("main", source, []),), ((0, GAS, [("main", "f", [7, "\u00e9"])]),))
-    for machine in get_machines():
-        deployed, (status, code, _, _, values, *_), _ = observe(case, machine)
-        assert deployed[0] == "ok", deployed
-        if isinstance(expected, str) and status == "fault":
-            assert code == expected
-        else:
-            assert (status, code, values) == ("ok", "", (expected,))
-        assert compare(case, machine) is None
+    check_row(HEADER, body, expected)
 
 
 WRITES = ("plain['x'] = 5", "del lists[1]", "word.set('x')", "lists[1] = [5]")

@@ -40,6 +40,7 @@ from tools.scenario.checks import (
     wait_caught_up,
 )
 from tools.scenario.display import Display, NodeView, make_display
+from tools.scenario.parties import Parties
 from tools.scenario.plan import BATCH_PREFIX, PARTIES, SMALL, Plan, Size, make_plan
 from tools.scenario.reporting import READINGS_FOLDER, REGULATOR
 from tools.scenario.story import Shown, Story
@@ -80,7 +81,7 @@ async def run(net: Localnet, plan: Plan, display: Display) -> Finished:
     keys = _make_keys(net)
     async with net.client() as client, asyncio.TaskGroup() as group:
         watcher = group.create_task(_watch(net, display))
-        story = Story(client, keys, plan, display, net.directory)
+        story = Story(Parties(client, keys, display), plan, net.directory)
         shown = await _tell(net, story)
         display.begin("Four states compared, sums checked", 0)
         height, root = await check_equal_states(net)

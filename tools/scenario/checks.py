@@ -14,7 +14,7 @@ from tools.client.client import Client
 from tools.client.errors import RpcError
 from tools.client.wire import Request, from_hex
 from tools.localnet.network import Localnet
-from tools.scenario.failure import ScenarioFailed
+from tools.scenario.failure import ScenarioFailed, compare
 from tools.scenario.plan import Lot, Plan
 
 SETTLE_TIMEOUT_S = 60.0
@@ -49,8 +49,7 @@ async def check_sums(
     }
     totals = (await client.state_call("units", "total")).value
     found = {name: _get_field(totals, name) for name in expected}
-    if found != expected:
-        raise ScenarioFailed("totals differ from the plan", expected=expected, found=found)
+    compare("totals differ from the plan", expected, found)
     await _check_balances(client, plan, moved, retired_extra)
 
 

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from primitives.transaction import Call
-from tools.client.client import Client
 from tools.scenario.day import CURRENCY, TICK, YUAN
-from tools.scenario.display import Display
 from tools.scenario.failure import compare
+from tools.scenario.parties import Parties
 from tools.scenario.plan import BUYERS, EXCHANGE, SELLERS, TONNE
-from tools.scenario.trading import BOOK, DAY_S, Expect, Send
+from tools.scenario.trading import BOOK, DAY_S
 
 SERIES = "forest-next-month"
 TONNES = 100
@@ -30,17 +29,15 @@ LONG, SHORT = BUYERS[1], SELLERS[-1]
 
 @dataclass(slots=True)
 class Hedge:
-    """One series, one trade. ``send`` makes one call of a party and returns how it ended."""
+    """One series, one trade."""
 
-    client: Client
-    display: Display
-    send: Send
-    expect: Expect
+    parties: Parties
 
     async def run(self) -> None:
         """List the series, show that nobody trades without margin, trade, count."""
-        self.display.begin("A future on the book", 0)
-        now = int((await self.client.status()).document["timeMs"]) // 1000
+        display = self.parties.display
+        display.begin("A future on the book", 0)
+        now = await self.parties.read_time_s()
         expiry = (now // DAY_S + 30) * DAY_S
         terms = [
             BOOK, expiry, TONNES * TONNE, TICK, CURRENCY, "physical", INITIAL, MAINTENANCE, BAND,
@@ -51,13 +48,13 @@ class Hedge:
         await self._do(SHORT, "clearing", "deposit", CURRENCY, DEPOSIT)
         offer = (SERIES, "sell", PRICE, OFFERED, "gtt", now + DAY_S, TAKER_FEE)
         await self._do(SHORT, "futures", "place", *offer)
-        bare = await self.send(LONG, Call("futures", "place", purchase))
-        self.expect(bare, "reverted", "not-enough-margin")
-        self.display.note(f"{LONG} buys a future without a deposit: refused (not-enough-margin)")
+        bare = Call("futures", "place", purchase)
+        await self.parties.be_refused(LONG, bare, "not-enough-margin")
+        display.note(f"{LONG} buys a future without a deposit: refused (not-enough-margin)")
         await self._do(LONG, "clearing", "deposit", CURRENCY, DEPOSIT)
         await self._do(LONG, "futures", "place", *purchase)
         await self._check()
-        self.display.note(
+        display.note(
             f"{LONG} fixes {BOUGHT * TONNES} t at {PRICE / YUAN:.2f} {CURRENCY} for next month; "
             f"{INITIAL / 100:.0f} % margin stands behind each side"
         )
@@ -80,8 +77,7 @@ class Hedge:
         compare("open interest differs", BOUGHT, await self._view("get_interest", SERIES))
 
     async def _view(self, method: str, *arguments: Any) -> Any:
-        return (await self.client.state_call("clearing", method, list(arguments))).value
+        return await self.parties.view("clearing", method, *arguments)
 
     async def _do(self, organisation: str, contract: str, method: str, *arguments: Any) -> None:
-        final = await self.send(organisation, Call(contract, method, arguments))
-        self.expect(final, "ok", "")
+        await self.parties.do(organisation, Call(contract, method, arguments))

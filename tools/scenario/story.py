@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from primitives.hashing import TransactionId
-from primitives.keys import PrivateKey
 from primitives.transaction import Call
-from tools.client.client import Client
-from tools.client.results import FinalTransaction
 from tools.importers.submission import DONE, Item, Outcome, Submission
 from tools.scenario.day import CURRENCY
 from tools.scenario.display import Display
 from tools.scenario.failure import ScenarioFailed
 from tools.scenario.hedging import Hedge
+from tools.scenario.parties import Parties, expect
 from tools.scenario.plan import (
     BANK,
     ENTERPRISES,
@@ -38,11 +36,9 @@ from tools.scenario.plan import (
 )
 from tools.scenario.reporting import REGULATOR, Reporting
 from tools.scenario.trading import TradingDay
-from tools.scenario.watching import Watch
+from tools.scenario.watching import watch
 
 YEAR_S = 365 * 24 * 3600
-GAS_LIMIT = 2_000_000
-"""For single calls that are meant to be refused: an estimate would refuse them first."""
 GAS_LIMIT_LARGE = 39_000_000
 """For transactions of many calls that depend on each other: no estimate of each alone holds."""
 SEND_TIMEOUT_S = 60.0
@@ -63,13 +59,16 @@ class Shown:
 class Story:
     """One run against one network. ``moved`` are transfers that the plan leaves open."""
 
-    client: Client
-    keys: Mapping[str, PrivateKey]
+    parties: Parties
     plan: Plan
-    display: Display
     directory: Path
     moved: list[tuple[Lot, str]] = field(default_factory=list)
     retired_extra: list[Lot] = field(default_factory=list)
+
+    @property
+    def display(self) -> Display:
+        """Where the story is shown."""
+        return self.parties.display
 
     async def register(self) -> None:
         """The regulator registers the parties and accredits verifier and registry."""
@@ -82,12 +81,12 @@ class Story:
                     party.name,
                     "CN",
                     list(party.roles),
-                    [self.keys[party.organisation].public_key],
+                    [self.parties.keys[party.organisation].public_key],
                 ),
             )
             for party in PARTIES
         ]
-        now = int((await self.client.status()).document.get("timeMs", 0)) // 1000
+        now = await self.parties.read_time_s()
         calls += [
             Call("identity", "accredit", (who.organisation, scope, 0, now + 5 * YEAR_S))
             for who in (VERIFIER, ISSUER)
@@ -101,9 +100,8 @@ class Story:
 
     async def issue(self) -> None:
         """From signed readings and plots to issued units, the buffer's share included."""
-        work = Reporting(
-            self.client, dict(self.keys), self.plan, self.display, self.directory, self._send_all
-        )
+        client, keys = self.parties.client, dict(self.parties.keys)
+        work = Reporting(client, keys, self.plan, self.display, self.directory, self._send_all)
         self.display.begin("Factors and projects", 0)
         await work.prepare()
         self.display.begin("A meter and plots are read", 0)
@@ -143,15 +141,14 @@ class Story:
 
     async def trade_day(self) -> None:
         """Orders of many for units against money; then a supervisor looks, and a future is sold."""
-        day = TradingDay(self.client, self.plan, self.display, self._send, self._expect)
-        for fill in await day.run():
+        for fill in await TradingDay(self.parties, self.plan.day).run():
             sold = fill.offer
             lot = Lot(sold.batch, sold.start, sold.end, fill.seller)
             self.moved.append((lot, fill.buyer))
             if fill.purpose:
                 self.retired_extra.append(replace(lot, owner=fill.buyer))
-        await Watch(self.client, self.display, self._send, self._expect).run(self.plan.day)
-        await Hedge(self.client, self.display, self._send, self._expect).run()
+        await watch(self.parties, self.plan.day)
+        await Hedge(self.parties).run()
 
     async def retire(self) -> None:
         """Enterprises retire credits for their own emissions."""
@@ -180,17 +177,15 @@ class Story:
             "retire_for",
             (lot.batch, lot.start, lot.end, "Li Wei", "CN-ID-DEMO-1", "flight PEK-CDG, 2025"),
         )
-        final = await self._send(lot.owner, call)
-        self._expect(final, "ok", "")
+        final = await self.parties.do(lot.owner, call)
         number = final.receipt["values"][0]
         self.retired_extra.append(lot)
         self.display.note(f"certificate no. {number}: {lot.kilograms / TONNE:,.1f} t for Li Wei")
-        again = await self._send(lot.owner, call)
-        self._expect(again, "reverted", "lot-retired")
+        await self.parties.be_refused(lot.owner, call, "lot-retired")
         self.display.note("the same credits retired a second time: refused (lot-retired)")
         other = next(p.organisation for p in ENTERPRISES if p.organisation != lot.owner)
         sale = Move(lot.batch, lot.start, lot.end, lot.owner, other)
-        self._expect(await self._send(lot.owner, _make_transfer(sale)), "reverted", "lot-retired")
+        await self.parties.be_refused(lot.owner, _make_transfer(sale), "lot-retired")
         self.display.note("retired credits sold on: refused (lot-retired)")
         return Shown(final.id, int(number), lot)
 
@@ -199,7 +194,7 @@ class Story:
         takers = [p.organisation for p in ENTERPRISES if p.organisation != lot.owner][:2]
         finals = await asyncio.gather(
             *(
-                self._send(
+                self.parties.send(
                     lot.owner,
                     _make_transfer(Move(lot.batch, lot.start, lot.end, lot.owner, taker)),
                 )
@@ -209,7 +204,7 @@ class Story:
         winners = [place for place, final in enumerate(finals) if final.is_ok]
         if len(winners) != 1:
             raise ScenarioFailed("a lot was sold twice or not at all", sold=len(winners))
-        self._expect(finals[1 - winners[0]], "reverted", "not-owner")
+        expect(finals[1 - winners[0]], "reverted", "not-owner")
         self.moved.append((lot, takers[winners[0]]))
         self.display.note(
             f"{lot.owner} sells one lot to {takers[0]} and {takers[1]} at once: "
@@ -219,14 +214,13 @@ class Story:
     async def _pledge(self, lot: Lot) -> None:
         """A lot pledged to the bank cannot be sold until the bank lets it go."""
         terms = (lot.batch, lot.start, lot.end, "pledge", BANK.organisation, "loan 2026-17")
-        self._expect(await self._send(lot.owner, Call("units", "lock", terms)), "ok", "")
+        await self.parties.do(lot.owner, Call("units", "lock", terms))
         other = next(p.organisation for p in ENTERPRISES if p.organisation != lot.owner)
         sale = Move(lot.batch, lot.start, lot.end, lot.owner, other)
-        refused = await self._send(lot.owner, _make_transfer(sale))
-        self._expect(refused, "reverted", "lot-locked")
+        await self.parties.be_refused(lot.owner, _make_transfer(sale), "lot-locked")
         self.display.note(f"{lot.owner} sells a lot pledged to the bank: refused (lot-locked)")
         free = Call("units", "unlock", (lot.batch, lot.start, lot.end))
-        self._expect(await self._send(BANK.organisation, free), "ok", "")
+        await self.parties.do(BANK.organisation, free)
         self.display.note("the bank is repaid and unlocks the lot")
 
     async def _do(self, organisation: str, calls: Sequence[Call], *, calls_max: int = 100) -> None:
@@ -246,8 +240,8 @@ class Story:
             seen.add(outcome.transaction)
 
         submission = Submission(
-            self.client,
-            self.keys[organisation],
+            self.parties.client,
+            self.parties.keys[organisation],
             count,
             window=WINDOW_PER_PARTY,
             calls_max=calls_max,
@@ -256,9 +250,8 @@ class Story:
 
     async def _send_all(self, organisation: str, calls: Sequence[Call]) -> None:
         """Make calls that depend on each other, all in one transaction that must succeed."""
-        final = await self.client.send(
-            self.keys[organisation], calls, gas_limit=GAS_LIMIT_LARGE, timeout_s=SEND_TIMEOUT_S
-        )
+        client, key = self.parties.client, self.parties.keys[organisation]
+        final = await client.send(key, calls, gas_limit=GAS_LIMIT_LARGE, timeout_s=SEND_TIMEOUT_S)
         if not final.is_ok:
             number = final.receipt.get("failedCall")
             call = calls[number] if isinstance(number, int) and number < len(calls) else calls[0]
@@ -269,21 +262,6 @@ class Story:
                 ended=f"{final.status} {final.code}".strip(),
             )
         self.display.chain.count(1, len(calls))
-
-    async def _send(self, organisation: str, call: Call) -> FinalTransaction:
-        final = await self.client.send(self.keys[organisation], [call], gas_limit=GAS_LIMIT)
-        self.display.chain.count(1, 1)
-        return final
-
-    @staticmethod
-    def _expect(final: FinalTransaction, status: str, code: str) -> None:
-        if (final.status, final.code) != (status, code):
-            raise ScenarioFailed(
-                "a transaction ended otherwise than it must",
-                expected=f"{status} {code}".strip(),
-                got=f"{final.status} {final.code}".strip(),
-                transaction=final.id.hex(),
-            )
 
 
 def _make_transfer(move: Move) -> Call:

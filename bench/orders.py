@@ -75,8 +75,8 @@ class Counts:
 
 def draw_calls(
     rng: random.Random, trader: Trader, count: int, serial: int, until: int
-) -> list[Call]:
-    """Return ``count`` random orders; a seller's serials begin at ``serial``."""
+) -> tuple[list[Call], int]:
+    """Return ``count`` random orders, a seller's from ``serial`` on, and the serial after them."""
     calls = []
     for _ in range(count):
         kilograms = rng.randrange(1, KG_MAX + 1)
@@ -91,7 +91,7 @@ def draw_calls(
             lot = (BATCH, serial, serial + kilograms)
             calls.append(Call("market", "sell", (BOOK, price, *lot, *rules)))
             serial += kilograms
-    return calls
+    return calls, serial
 
 
 class Bench:
@@ -143,9 +143,9 @@ class Bench:
         while left > 0:
             trader = self._traders[len(signed) % TRADERS]
             count = min(left, self._calls)
-            calls = draw_calls(rng, trader, count, serials[trader.name], until)
-            if trader.side == "sell":
-                serials[trader.name] = calls[-1].arguments[4]  # type: ignore[assignment]
+            calls, serials[trader.name] = draw_calls(
+                rng, trader, count, serials[trader.name], until
+            )
             gas = min(GAS_PER_ORDER * count, status.transaction_gas_max)
             signed.append(
                 (trader, build_transaction(trader.key, calls, expiry=expiry, gas_limit=gas))

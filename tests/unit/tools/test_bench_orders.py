@@ -13,20 +13,26 @@ def make_trader(side: str) -> Trader:
 
 
 def test_orders_are_the_seeds_and_within_their_bounds() -> None:
-    draws = [draw_calls(random.Random(3), make_trader("buy"), 50, 0, 99) for _ in range(2)]
-    assert draws[0] == draws[1] != draw_calls(random.Random(4), make_trader("buy"), 50, 0, 99)
-    for call in draws[0]:
+    draws = [draw_calls(random.Random(seed), make_trader("buy"), 50, 0, 99) for seed in (3, 3, 4)]
+    assert draws[0] == draws[1] != draws[2]
+    calls, serial = draws[0]
+    assert (len(calls), serial) == (50, 0)
+    for call in calls:
         _, price, kilograms, force, until, *_ = call.arguments
-        assert abs(int(price) - MIDDLE) <= SPREAD * TICK and 1 <= int(kilograms) <= KG_MAX  # type: ignore[arg-type]
+        assert isinstance(price, int) and isinstance(kilograms, int)
+        assert abs(price - MIDDLE) <= SPREAD * TICK and 1 <= kilograms <= KG_MAX
         assert (force, until) in (("gtt", 99), ("ioc", 0))
 
 
 def test_a_seller_offers_its_serials_once() -> None:
     at = 1000
-    for call in draw_calls(random.Random(3), make_trader("sell"), 50, at, 99):
-        assert call.arguments[2:4] == (BATCH, at)
-        assert int(call.arguments[4]) > at  # type: ignore[arg-type]
-        at = int(call.arguments[4])  # type: ignore[arg-type]
+    calls, following = draw_calls(random.Random(3), make_trader("sell"), 50, at, 99)
+    for call in calls:
+        _, _, batch, start, end, *_ = call.arguments
+        assert (batch, start) == (BATCH, at)
+        assert isinstance(end, int) and end > at
+        at = end
+    assert following == at
 
 
 def test_a_book_out_of_order_is_noticed() -> None:

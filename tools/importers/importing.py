@@ -202,7 +202,7 @@ class Importer:
             if isinstance(answer, RpcError):
                 raise answer
             for name in sums:
-                sums[name] += int(_get_field(answer["value"], f"{name}_kg", _TOTALS))
+                sums[name] += int(answer["value"][f"{name}_kg"])
         return {
             "batches": len(present),
             "retirements": len(await self._find_present("retirement", retirement_keys)),
@@ -300,16 +300,14 @@ class Importer:
         while True:
             lots = await self._ask("units", "lots_of", [issuance.key, after, LOTS_PER_PAGE])
             for lot in lots:
-                start, end, owner, status = (
-                    _get_field(lot, name, _LOT) for name in ("start", "end", "owner", "status")
-                )
-                if status == "active" and owner == holder:
-                    stock.free.append((int(start), int(end)))
-                elif status == "buffer":
-                    stock.buffer.append((int(start), int(end)))
+                serials = (int(lot["start"]), int(lot["end"]))
+                if lot["status"] == "active" and lot["owner"] == holder:
+                    stock.free.append(serials)
+                elif lot["status"] == "buffer":
+                    stock.buffer.append(serials)
             if len(lots) < LOTS_PER_PAGE:
                 return stock
-            after = int(_get_field(lots[-1], "end", _LOT))
+            after = int(lots[-1]["end"])
 
     async def _get_organisation(self, role: str, key: PrivateKey) -> str:
         account = "0x" + key.public_key.hex()
@@ -329,15 +327,6 @@ class Importer:
             for item in outcomes
             if item.status == REFUSED
         ]
-
-
-_TOTALS = ("verified_kg", "issued_kg", "buffered_kg", "released_kg", "retired_kg", "cancelled_kg")
-_LOT = ("start", "end", "owner", "status", "step")
-
-
-def _get_field(record: Any, name: str, fields: Sequence[str]) -> Any:
-    """Return a record's field; a node writes records by name or as their list of fields."""
-    return record[name] if isinstance(record, dict) else record[fields.index(name)]
 
 
 def _make_question(contract: str, method: str, arguments: list[Any]) -> Request:

@@ -13,7 +13,7 @@ from typing import Any
 
 from click.testing import CliRunner
 
-from node.rpc.render import to_json_value
+from node.rpc.render import to_json_params, to_json_value
 from primitives.hashing import Address
 from primitives.transaction import Call, decode_transaction
 from tests.unit.tools.fake_node import FakeNode, Refusal, make_status, serve
@@ -44,7 +44,8 @@ def make_methods(chain: Chain) -> dict[str, Any]:
     finals: dict[str, dict[str, Any]] = {}
 
     def status(params: dict[str, Any]) -> Any:
-        return make_status(height=chain.height)
+        time_ms, params_now = chain.time * 1000, to_json_params(chain.params)
+        return make_status(height=chain.height, timeMs=time_ms, params=params_now)
 
     def call(params: dict[str, Any]) -> Any:
         abi = chain.machine.get_abi(chain.state, params["contract"])

@@ -7,14 +7,16 @@ import json
 import time
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
-from tests.unit.tools.chain_client import ChainClient
 from tests.unit.tools.dirty_ledger import FAULTS, DirtyLedger, make_dirty_ledger
+from tests.unit.tools.served_chain import serve_chain
 from tests.unit.vm.carbon_chain import Chain, key_of
 from tools.cli.main import main
+from tools.client.client import Client
 from tools.importers.formats import ACR
 from tools.importers.importing import Importer, Parties, Progress
 from tools.importers.reading import read_ledger
@@ -63,11 +65,15 @@ def test_the_clean_part_is_imported_and_a_second_run_adds_nothing(
     ledger = read_ledger(ACR, tmp_path / "issuances.csv", tmp_path / "retirements.csv", TODAY)
     chain = Chain()
     parties = Parties(key_of("registry"), key_of("alice"))
+
+    async def run(url: str) -> dict[str, Any]:
+        async with Client(url) as client:
+            importer = Importer(client, parties, ledger, Progress(lambda *_: None))
+            return make_report(await importer.run(), {})
+
     for _ in range(2):
-        importer = Importer(
-            ChainClient(chain).as_client(), parties, ledger, Progress(lambda *_: None)
-        )
-        report = make_report(asyncio.run(importer.run()), {})
+        with serve_chain(chain, tmp_path) as served:
+            report = asyncio.run(run(served.node.url))
         assert report["badRowsByCode"] == dict(made.refused)
         assert report["refusedByRule"] == rules_of(made)
         assert report["flaggedByRule"] == {"3 period": made.flagged["outside-crediting"]}

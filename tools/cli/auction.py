@@ -16,12 +16,13 @@ import click
 from rich.console import Console
 
 from primitives.errors import CarbonodeError
-from tools.cli.desks import act, key_option, look
+from tools.cli.desks import act, done, key_option, look
 from tools.cli.render import show_pairs, show_rows
 from tools.cli.session import Session, pass_session
-from tools.cli.trading_options import Lot, Moment, Money, done
-from tools.trading.auctions import Auctions, AuctionTerms, Piece, make_salt, make_seal
-from tools.trading.decimals import format_decimal
+from tools.cli.trading_options import Lot, Moment, Money
+from tools.trading.auctions import Auctions, AuctionTerms, make_salt, make_seal
+from tools.trading.decimals import DecimalError, format_decimal, parse_decimal
+from tools.trading.desk import Piece
 from tools.trading.statement import format_seconds
 
 BID_FILE_MODE = 0o600
@@ -166,8 +167,8 @@ def reveal(session: Session, /, bid: int, file: Path, key_name: str) -> None:
     try:
         kept = json.loads(file.read_text("utf-8"))
         number, kilograms = int(kept["auction"]), int(kept["kilograms"])
-        price, salt = Money().convert(kept["price"], None, None), bytes.fromhex(kept["salt"])
-    except (ValueError, KeyError, TypeError) as error:
+        price, salt = parse_decimal(kept["price"]), bytes.fromhex(kept["salt"])
+    except (ValueError, KeyError, TypeError, DecimalError) as error:
         raise BidFileError("not a sealed bid", path=str(file), reason=repr(error)) from None
     terms = (number, bid, price, kilograms, salt)
     act(session, key_name, Auctions, lambda desk: desk.reveal(*terms))

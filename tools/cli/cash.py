@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import click
+from rich.console import Console
 
-from tools.cli.desks import act, key_option, look
+from tools.cli.desks import act, done, key_option, look
 from tools.cli.render import show_rows
 from tools.cli.session import Session, pass_session
-from tools.cli.trading_options import Moment, Money, done
+from tools.cli.trading_options import Moment, Money
 from tools.trading.cash import Cash
 from tools.trading.decimals import format_decimal
 from tools.trading.statement import gather_statement, select_period, to_csv, to_document
@@ -112,9 +113,9 @@ def statement(
     document = to_document(shown)
     columns = ("line", "time", "kind", "other", "reference", "change", "balance")
 
-    def show(console: object) -> None:
-        click.echo(f"opening {document['opening']} {currency}")
-        show_rows(session.console, columns, document["lines"])
-        click.echo(f"closing {document['closing']} {currency}")
+    def show(console: Console) -> None:
+        console.print(f"opening {document['opening']} {currency}", markup=False)
+        show_rows(console, columns, document["lines"])
+        console.print(f"closing {document['closing']} {currency}", markup=False)
 
     session.emit(document, show)

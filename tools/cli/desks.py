@@ -42,6 +42,11 @@ def look(session: Session, desk: type[D], work: Callable[[D], Awaitable[T]]) -> 
     return session.run(lambda client: work(desk(client)))
 
 
+def done(session: Session, text: str, **document: Any) -> None:
+    """Say what was done."""
+    session.emit({"done": True, **document}, lambda console: console.print(text, markup=False))
+
+
 def tell(session: Session, title: str, document: dict[str, Any]) -> None:
     """One thing and what is known of it."""
     session.emit(document, lambda console: show_pairs(console, title, document))

@@ -8,15 +8,14 @@ from dataclasses import asdict
 from typing import Any
 
 import click
-from rich.console import Console
 
-from tools.cli.desks import act, key_option, look
-from tools.cli.render import show_pairs, show_rows
+from tools.cli.desks import act, done, key_option, look, tell
+from tools.cli.render import show_rows
 from tools.cli.session import Session, pass_session
-from tools.cli.trading_options import Lot, Moment, Money, done, fee_cap_option
+from tools.cli.trading_options import Lot, Moment, Money, fee_cap_option
 from tools.client.client import Client
-from tools.trading.auctions import Piece
 from tools.trading.decimals import format_decimal
+from tools.trading.desk import Piece
 from tools.trading.feed import STREAMS, Update, follow
 from tools.trading.market import BUY, SELL, Market, Terms
 from tools.trading.statement import format_seconds
@@ -257,7 +256,7 @@ def valuation(session: Session, /, book: str, first: int, last: int) -> None:
         "amount": format_decimal(found.amount), "trades": found.trades,
         "last": format_decimal(found.last_price),
     }  # fmt: skip
-    session.emit(row, lambda console: show_pairs(console, book, row))
+    tell(session, book, row)
 
 
 @market.command()
@@ -286,12 +285,7 @@ def _say_update(update: Update) -> None:
 
 
 def _tell(session: Session, number: int, order: dict[str, Any]) -> None:
-    row = _show_order(number, order)
-    session.emit(row, lambda console: _show(console, row))
-
-
-def _show(console: Console, row: dict[str, Any]) -> None:
-    show_pairs(console, f"Order {row['order']}", row)
+    tell(session, f"Order {number}", _show_order(number, order))
 
 
 def _show_order(number: int, order: dict[str, Any]) -> dict[str, Any]:

@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from tools.cli.desks import act, key_option, look
+from tools.cli.desks import act, done, key_option, look
 from tools.cli.render import show_rows
 from tools.cli.session import Session, pass_session
-from tools.cli.trading_options import Lot, Moment, Money, done
-from tools.trading.auctions import Piece
+from tools.cli.trading_options import Lot, Moment, Money
 from tools.trading.decimals import format_decimal
+from tools.trading.desk import Piece
 from tools.trading.quotes import Quotes
 from tools.trading.statement import format_seconds
 

@@ -10,10 +10,12 @@ from typing import Any, Final
 
 import click
 
+from primitives.limits import HASH_BYTES
 from tools.cli.desks import NUMBER, SERIAL, act, key_option, look, tell
 from tools.cli.key_commands import find_key_path
 from tools.cli.render import show_rows
 from tools.cli.session import Session, pass_session
+from tools.cli.tx_commands import HexBytes
 from tools.client.client import Client
 from tools.client.keyfile import read_key
 from tools.surveillance.keeper import Keeper
@@ -21,7 +23,9 @@ from tools.trading.surveillance import Surveillance
 
 DAY: Final = 86_400
 _reason = click.option("--reason", required=True, help="Public, for good.")
-_hash = click.option("--evidence", default="", help="SHA-256 of a document, in hex.")
+_hash = click.option(
+    "--evidence", type=HexBytes(HASH_BYTES), default=b"", help="SHA-256 of a document, in hex."
+)
 _case = click.option("--case", "case_number", type=click.IntRange(0), default=0, help="A case.")
 _days = click.option("--days", type=click.IntRange(1, 366), required=True, help="How long.")
 
@@ -66,11 +70,12 @@ def flags(session: Session, /, organisation: str) -> None:
 @key_option
 @pass_session
 def report(
-    session: Session, /, subjects: tuple[str, ...], note: str, evidence: str, key_name: str
+    session: Session, /, subjects: tuple[str, ...], note: str, evidence: bytes, key_name: str
 ) -> None:
     """Flag what no rule computes, by a regulator or a registry."""
-    digest = parse_hash(evidence)
-    number = act(session, key_name, Surveillance, lambda desk: desk.report(subjects, note, digest))
+    number = act(
+        session, key_name, Surveillance, lambda desk: desk.report(subjects, note, evidence)
+    )
     tell(session, "Reported", {"flag": number})
 
 
@@ -110,10 +115,9 @@ def assign(session: Session, /, case: int, regulator: str, key_name: str) -> Non
 @_hash
 @key_option
 @pass_session
-def note(session: Session, /, case: int, text: str, evidence: str, key_name: str) -> None:
+def note(session: Session, /, case: int, text: str, evidence: bytes, key_name: str) -> None:
     """Add evidence to CASE."""
-    digest = parse_hash(evidence)
-    act(session, key_name, Surveillance, lambda desk: desk.add_note(case, text, digest))
+    act(session, key_name, Surveillance, lambda desk: desk.add_note(case, text, evidence))
     _show_case(session, case)
 
 
@@ -235,10 +239,9 @@ def show_freeze(session: Session, /, freeze: int) -> None:
 @_hash
 @key_option
 @pass_session
-def appeal(session: Session, /, freeze: int, reason: str, evidence: str, key_name: str) -> None:
+def appeal(session: Session, /, freeze: int, reason: str, evidence: bytes, key_name: str) -> None:
     """Appeal against FREEZE, by the organisation that is frozen."""
-    digest = parse_hash(evidence)
-    act(session, key_name, Surveillance, lambda desk: desk.appeal(freeze, reason, digest))
+    act(session, key_name, Surveillance, lambda desk: desk.appeal(freeze, reason, evidence))
     _show_freeze(session, freeze)
 
 
@@ -253,17 +256,6 @@ def decide(session: Session, /, freeze: int, finding: str, reason: str, key_name
     granted = finding == "granted"
     act(session, key_name, Surveillance, lambda desk: desk.decide_appeal(freeze, granted, reason))
     _show_freeze(session, freeze)
-
-
-def parse_hash(text: str) -> bytes:
-    """Return 32 bytes of hex, or none; else a usage error."""
-    try:
-        digest = bytes.fromhex(text.removeprefix("0x"))
-    except ValueError:
-        digest = b"?"
-    if len(digest) not in (0, 32):
-        raise click.UsageError(f"{text[:80]!r} is no SHA-256 in hex")
-    return digest
 
 
 def _show_case(session: Session, case: int) -> None:

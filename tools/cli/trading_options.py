@@ -1,29 +1,42 @@
-"""Arguments of the commands that trade: decimals, times, lots; and the word that it is done."""
+"""Arguments of the commands that trade: decimals, percent, times, lots. Wrong: a usage error."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import click
 
-from tools.cli.session import Session
-from tools.trading.auctions import Piece
-from tools.trading.decimals import DecimalError, parse_decimal
+from tools.trading.decimals import MONEY_PLACES, PERCENT_PLACES, DecimalError, parse_decimal
+from tools.trading.desk import Piece
 
 
-class Money(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
-    """A decimal of a currency, for a price or an amount, as an integer in 10^-4 of it."""
+class _Decimal(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
+    """A decimal as an integer in units of 10^-places; more places are refused, not rounded."""
 
-    name = "decimal"
+    places: ClassVar[int]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if isinstance(value, int):
             return value
         try:
-            return parse_decimal(str(value))
+            return parse_decimal(str(value), self.places)
         except DecimalError as error:
             self.fail(str(error), param, ctx)
+
+
+class Money(_Decimal):
+    """A decimal of a currency, for a price or an amount, as an integer in 10^-4 of it."""
+
+    name = "decimal"
+    places = MONEY_PLACES
+
+
+class Percent(_Decimal):
+    """A rate in percent (12.5), as an integer in 10^-4 of the whole."""
+
+    name = "percent"
+    places = PERCENT_PLACES
 
 
 class Moment(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
@@ -63,8 +76,3 @@ fee_cap_option = click.option(
     "--fee-cap", type=click.IntRange(0), default=100, show_default=True,
     help="Highest fee that you accept, in 10^-4.",
 )  # fmt: skip
-
-
-def done(session: Session, text: str, **document: Any) -> None:
-    """Say what was done."""
-    session.emit({"done": True, **document}, lambda console: console.print(text, markup=False))

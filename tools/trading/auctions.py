@@ -9,20 +9,11 @@ from dataclasses import astuple, dataclass
 from typing import ClassVar
 
 from tools.client.wire import parse_integer
-from tools.trading.desk import PAGE, Desk, read_pages
+from tools.trading.desk import PAGE, Desk, Piece, read_pages
 
 SALT_BYTES = 32
 STEPS_MAX = 50
 OVER = frozenset({"sold", "cancelled"})
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Serials of one batch, half-open."""
-
-    batch: str
-    start: int
-    end: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ from typing import Final
 from primitives.errors import CarbonodeError
 
 MONEY_PLACES: Final = 4
+PERCENT_PLACES: Final = 2
+"""Rates are 10^-4: one percent is 100 of them."""
 KG_PLACES: Final = 3
 """Kilograms are thousandths of a tonne."""
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?", re.ASCII)

@@ -1,4 +1,4 @@
-"""What every module of trading needs: a call that must succeed, a view as a typed record."""
+"""What modules of trading share: a call that must succeed, views as typed records, serials."""
 
 from __future__ import annotations
 
@@ -19,6 +19,15 @@ from tools.client.wire import from_hex, parse_integer
 PAGE = 100
 """Items of one page of a contract's list."""
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Serials of one batch, half-open."""
+
+    batch: str
+    start: int
+    end: int
 
 
 class TradeRefused(CarbonodeError):

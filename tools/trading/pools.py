@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from tools.client.wire import parse_integer
-from tools.trading.desk import PAGE, Desk, read_pages
+from tools.trading.desk import PAGE, Desk, Piece, read_pages, read_record
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +37,6 @@ class Share:
 
     name: str
     kg: int
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Serials of one batch, half-open."""
-
-    batch: str
-    start: int
-    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +96,11 @@ class Baskets(Desk):
 
     async def redeem(self, basket: str, kg: int) -> list[Piece]:
         """The serials of the oldest lots that fit."""
-        return [_read_piece(item) for item in await self.send("redeem", basket, kg)]
+        return [read_record(Piece, item) for item in await self.send("redeem", basket, kg)]
 
     async def redeem_aside(self, basket: str, vintage: int, number: int, kg: int) -> Piece:
         """The first serials of a lot that waits aside, as it is."""
-        return _read_piece(await self.send("redeem_aside", basket, vintage, number, kg))
+        return read_record(Piece, await self.send("redeem_aside", basket, vintage, number, kg))
 
     async def set_aside(self, basket: str, vintage: int, number: int) -> None:
         """Put a lot aside that does not fit any more."""
@@ -203,9 +194,3 @@ class Tokens(Desk):
                     break
             steps += [(number, step) for step in read]
         return steps
-
-
-def _read_piece(value: Any) -> Piece:
-    """A receipt's record: a list of its fields."""
-    batch, start, end = value.values() if isinstance(value, dict) else value
-    return Piece(str(batch), parse_integer(start), parse_integer(end))

@@ -7,7 +7,6 @@ Money is written in the currency (800.00), rates and shares in percent (3.65); t
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import click
@@ -16,13 +15,11 @@ from tools.cli.desks import NUMBER, SERIAL, act, key_option, look, tell
 from tools.cli.pools import basket, token
 from tools.cli.render import format_time, show_rows
 from tools.cli.session import Session, pass_session
-from tools.cli.trading_options import Money
-from tools.trading.decimals import format_decimal, parse_decimal
+from tools.cli.trading_options import Moment, Money, Percent
+from tools.trading.decimals import PERCENT_PLACES, format_decimal
 from tools.trading.finance import Cover, Finance, Lien, Loan, Owed, Pledge
 
 DAY: Final = 86_400
-PERCENT_PLACES: Final = 2
-"""One percent is 100 of 10^-4."""
 
 
 @click.group(name="finance")
@@ -41,14 +38,14 @@ finance_group.add_command(token)
 @click.argument("end", type=NUMBER)
 @click.argument("principal", type=Money())
 @click.option("--currency", default="CNY", show_default=True)
-@click.option("--rate", required=True, help="Percent a year: 3.65.")
+@click.option("--rate", type=Percent(), required=True, help="A year: 3.65.")
 @click.option("--basis", type=click.Choice(["360", "365"]), default="365", show_default=True)
-@click.option("--due", type=click.DateTime(["%Y-%m-%d"]), required=True, help="UTC, at midnight.")
+@click.option("--due", type=Moment(), required=True, help="A day is its midnight, UTC.")
 @click.option("--book", required=True, help="Whose trades say what the lot is worth.")
 @click.option("--window", type=click.IntRange(1, 31), default=30, show_default=True, help="Days.")
 @click.option("--trades", type=click.IntRange(1, 1000), default=10, show_default=True)
-@click.option("--haircut", default="30", show_default=True, help="Percent not lent against.")
-@click.option("--ltv", default="85", show_default=True, help="Percent of value that calls.")
+@click.option("--haircut", type=Percent(), default="30", show_default=True, help="Not lent on.")
+@click.option("--ltv", type=Percent(), default="85", show_default=True, help="Of value: calls.")
 @click.option("--grace", type=click.IntRange(0, 90), default=5, show_default=True, help="Days.")
 @click.option("--cure", type=click.IntRange(1, 90), default=2, show_default=True, help="Days.")
 @key_option
@@ -61,7 +58,7 @@ def propose(
     start: int,
     end: int,
     principal: int,
-    due: datetime,
+    due: int,
     key_name: str,
     **terms: Any,
 ) -> None:
@@ -69,16 +66,16 @@ def propose(
     loan = Loan(
         terms["currency"],
         principal,
-        parse_percent(terms["rate"]),
+        terms["rate"],
         int(terms["basis"]),
-        int(due.replace(tzinfo=UTC).timestamp()),
+        due,
     )
     cover = Cover(
         terms["book"],
         terms["window"],
         terms["trades"],
-        parse_percent(terms["haircut"]),
-        parse_percent(terms["ltv"]),
+        terms["haircut"],
+        terms["ltv"],
         terms["grace"] * DAY,
         terms["cure"] * DAY,
     )
@@ -279,11 +276,6 @@ def describe(number: int, found: Pledge, owed: Owed) -> dict[str, Any]:
         "interest": format_decimal(owed.interest),
         "claim": format_decimal(owed.claim),
     }
-
-
-def parse_percent(text: str) -> int:
-    """Percent as 10^-4; raises DecimalError beyond two places."""
-    return parse_decimal(text, PERCENT_PLACES)
 
 
 def _tell_step(session: Session, pledge: int, step: str, **more: str) -> None:

@@ -7,7 +7,6 @@ chain has all of them as integers and nothing is rounded: more places are refuse
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import click
@@ -17,7 +16,6 @@ from tools.cli.futures_end import END_COMMANDS
 from tools.cli.futures_shown import (
     DAY,
     KG_PER_TONNE,
-    parse_percent,
     show_day,
     show_standing,
     show_state,
@@ -25,7 +23,8 @@ from tools.cli.futures_shown import (
 )
 from tools.cli.render import format_time, show_rows
 from tools.cli.session import Session, pass_session
-from tools.trading.decimals import format_decimal, parse_decimal
+from tools.cli.trading_options import Moment, Money, Percent
+from tools.trading.decimals import format_decimal
 from tools.trading.futures import (
     BUY,
     CASH,
@@ -53,43 +52,45 @@ def futures_group() -> None:
 @futures_group.command(name="open")
 @click.argument("series")
 @click.option("--book", required=True, help="The book of the market that underlies it.")
-@click.option("--expiry", type=click.DateTime(["%Y-%m-%d"]), required=True, help="UTC, midnight.")
+@click.option("--expiry", type=Moment(), required=True, help="A midnight, UTC: 2027-12-15.")
 @click.option("--size", type=click.IntRange(1), default=1000, show_default=True, help="Tonnes.")
-@click.option("--tick", default="0.01", show_default=True)
+@click.option("--tick", type=Money(), default="0.01", show_default=True)
 @click.option("--currency", default="CNY", show_default=True)
 @click.option("--delivery", type=click.Choice([CASH, PHYSICAL]), required=True)
-@click.option("--initial", required=True, help="Initial margin, percent of the value.")
-@click.option("--maintenance", required=True, help="Maintenance margin, percent.")
-@click.option("--band", required=True, help="Percent round the settlement price.")
+@click.option("--initial", type=Percent(), required=True, help="Initial margin, of the value.")
+@click.option("--maintenance", type=Percent(), required=True, help="Margin below it is called.")
+@click.option("--band", type=Percent(), required=True, help="Round the settlement price.")
 @click.option(
-    "--contribution", default="0", show_default=True, help="To the default fund, percent."
+    "--contribution", type=Percent(), default="0", show_default=True, help="To the default fund."
 )
-@click.option("--penalty", default="0", show_default=True, help="For no delivery, percent.")
-@click.option("--maker-fee", default="0", show_default=True, help="A contract.")
-@click.option("--taker-fee", default="0", show_default=True, help="A contract.")
+@click.option("--penalty", type=Percent(), default="0", show_default=True, help="For no delivery.")
+@click.option("--maker-fee", type=Money(), default="0", show_default=True, help="A contract.")
+@click.option("--taker-fee", type=Money(), default="0", show_default=True, help="A contract.")
 @click.option("--volume-min", type=click.IntRange(1), default=1, show_default=True)
-@click.option("--price", required=True, help="The band lies round it until the first mark.")
+@click.option(
+    "--price", type=Money(), required=True, help="The band lies round it until the first mark."
+)
 @key_option
 @pass_session
 def open_command(session: Session, /, series: str, key_name: str, **said: Any) -> None:
     """List SERIES, as an exchange. Its terms never change."""
     terms = Terms(
         underlying=said["book"],
-        expiry=int(said["expiry"].replace(tzinfo=UTC).timestamp()),
+        expiry=said["expiry"],
         size_kg=said["size"] * KG_PER_TONNE,
-        tick=parse_decimal(said["tick"]),
+        tick=said["tick"],
         currency=said["currency"],
         delivery=said["delivery"],
-        initial=parse_percent(said["initial"]),
-        maintenance=parse_percent(said["maintenance"]),
-        band=parse_percent(said["band"]),
-        contribution=parse_percent(said["contribution"]),
-        penalty=parse_percent(said["penalty"]),
-        maker_fee=parse_decimal(said["maker_fee"]),
-        taker_fee=parse_decimal(said["taker_fee"]),
+        initial=said["initial"],
+        maintenance=said["maintenance"],
+        band=said["band"],
+        contribution=said["contribution"],
+        penalty=said["penalty"],
+        maker_fee=said["maker_fee"],
+        taker_fee=said["taker_fee"],
         volume_min=said["volume_min"],
     )
-    price = parse_decimal(said["price"])
+    price = said["price"]
     act(session, key_name, Clearing, lambda desk: desk.open_series(series, terms, price))
     tell(session, "series", {"series": series, "price": format_decimal(price)})
 
@@ -171,39 +172,36 @@ def account(session: Session, /, organisation: str, currency: str) -> None:
 
 
 @futures_group.command()
-@click.argument("amount")
+@click.argument("amount", type=Money())
 @click.option("--currency", default="CNY", show_default=True)
 @key_option
 @pass_session
-def deposit(session: Session, /, amount: str, currency: str, key_name: str) -> None:
+def deposit(session: Session, /, amount: int, currency: str, key_name: str) -> None:
     """Deposit AMOUNT for margin; marks take of it what they call for."""
-    money = parse_decimal(amount)
-    act(session, key_name, Clearing, lambda desk: desk.deposit(currency, money))
-    tell(session, "deposit", {"currency": currency, "amount": format_decimal(money)})
+    act(session, key_name, Clearing, lambda desk: desk.deposit(currency, amount))
+    tell(session, "deposit", {"currency": currency, "amount": format_decimal(amount)})
 
 
 @futures_group.command()
-@click.argument("amount")
+@click.argument("amount", type=Money())
 @click.option("--currency", default="CNY", show_default=True)
 @key_option
 @pass_session
-def withdraw(session: Session, /, amount: str, currency: str, key_name: str) -> None:
+def withdraw(session: Session, /, amount: int, currency: str, key_name: str) -> None:
     """Take AMOUNT of the free deposit back."""
-    money = parse_decimal(amount)
-    act(session, key_name, Clearing, lambda desk: desk.withdraw(currency, money))
-    tell(session, "withdraw", {"currency": currency, "amount": format_decimal(money)})
+    act(session, key_name, Clearing, lambda desk: desk.withdraw(currency, amount))
+    tell(session, "withdraw", {"currency": currency, "amount": format_decimal(amount)})
 
 
 @futures_group.command()
 @click.argument("series")
-@click.argument("amount")
+@click.argument("amount", type=Money())
 @key_option
 @pass_session
-def stake(session: Session, /, series: str, amount: str, key_name: str) -> None:
+def stake(session: Session, /, series: str, amount: int, key_name: str) -> None:
     """Add AMOUNT of the operator's own to the default fund of SERIES."""
-    money = parse_decimal(amount)
-    act(session, key_name, Clearing, lambda desk: desk.add_stake(series, money))
-    tell(session, "stake", {"series": series, "amount": format_decimal(money)})
+    act(session, key_name, Clearing, lambda desk: desk.add_stake(series, amount))
+    tell(session, "stake", {"series": series, "amount": format_decimal(amount)})
 
 
 @futures_group.command()
@@ -232,26 +230,25 @@ def redeem(session: Session, /, series: str, key_name: str) -> None:
 @futures_group.command()
 @click.argument("series")
 @click.argument("side", type=_SIDE)
-@click.argument("price")
+@click.argument("price", type=Money())
 @click.argument("contracts", type=NUMBER)
 @click.option("--force", type=click.Choice(_FORCES), default="gtt", show_default=True)
-@click.option("--until", type=click.DateTime(), help="UTC; default: the expiry of the series.")
-@click.option("--fee-cap", help="The highest fee for a contract. Default: that of the series.")
+@click.option("--until", type=Moment(), help="Default: the expiry of the series.")
+@click.option("--fee-cap", type=Money(), help="Highest for a contract. Default: the series' fee.")
 @key_option
 @pass_session
 def order(
-    session: Session, /, series: str, side: str, price: str, contracts: int, force: str,
-    until: datetime | None, fee_cap: str | None, key_name: str,
+    session: Session, /, series: str, side: str, price: int, contracts: int, force: str,
+    until: int | None, fee_cap: int | None, key_name: str,
 ) -> None:  # fmt: skip
     """Place an order to buy or sell CONTRACTS of SERIES at PRICE or better."""
-    wanted = parse_decimal(price)
     terms = look(session, Clearing, lambda desk: desk.get_series(series)).terms
-    expires_at = terms.expiry if until is None else int(until.replace(tzinfo=UTC).timestamp())
-    cap = max(terms.maker_fee, terms.taker_fee) if fee_cap is None else parse_decimal(fee_cap)
+    expires_at = terms.expiry if until is None else until
+    cap = max(terms.maker_fee, terms.taker_fee) if fee_cap is None else fee_cap
 
     async def work(desk: Futures) -> dict[str, Any]:
         at = expires_at if force == "gtt" else 0
-        number = await desk.place(series, side, wanted, contracts, force, at, cap)
+        number = await desk.place(series, side, price, contracts, force, at, cap)
         found = await desk.get_order(number)
         return {"order": number, "status": found.status, "left": found.left}
 

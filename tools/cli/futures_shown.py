@@ -5,17 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from tools.trading.decimals import format_decimal, parse_decimal
+from tools.trading.decimals import PERCENT_PLACES, format_decimal
 from tools.trading.futures import Standing, State, Terms
 
-PERCENT_PLACES: Final = 2
 KG_PER_TONNE: Final = 1000
 DAY: Final = 86_400
-
-
-def parse_percent(text: str) -> int:
-    """Return percent as 10^-4; two places at most."""
-    return parse_decimal(text, PERCENT_PLACES)
 
 
 def show_day(day: int) -> str:

@@ -149,7 +149,7 @@ def test_orders_by_commands(served: ServedChain) -> None:
     futures(served, "expire", str(other), key="alice")
     assert futures(served, "book", "X")["orders"] == []
     assert "too many places" in futures(
-        served, "order", "X", "buy", "80.00001", "1", key="alice", exit_code=1
+        served, "order", "X", "buy", "80.00001", "1", key="alice", exit_code=2
     )
     assert "no-series" in futures(served, "show", "none", exit_code=4)
 

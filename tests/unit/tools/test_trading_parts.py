@@ -7,18 +7,20 @@ import hashlib
 import io
 import json
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from tools.cli.main import main
-from tools.cli.trading_options import Lot, Moment
+from tools.cli.trading_options import Lot, Moment, Percent
 from tools.client.errors import BadAnswer
-from tools.trading.auctions import Piece, make_seal
+from tools.trading.auctions import make_seal
 from tools.trading.cash import Account, Entry
 from tools.trading.decimals import DecimalError, format_decimal, parse_decimal
-from tools.trading.desk import read_record
+from tools.trading.desk import Piece, read_record
 from tools.trading.statement import (
     StatementError,
     make_statement,
@@ -155,3 +157,64 @@ def test_a_lot_that_is_none_is_a_usage_error(lot: str) -> None:
     command = ["market", "sell", "book", lot, "--price", "1", "--key", "k"]
     result = CliRunner().invoke(main, command)
     assert result.exit_code == 2 and "BATCH:START:END" in result.output
+
+
+OPEN_FUTURES = {
+    "--book": "b", "--expiry": "2027-12-15", "--delivery": "cash", "--initial": "15",
+    "--maintenance": "12", "--band": "10", "--price": "80", "--tick": "0.01",
+    "--contribution": "1", "--penalty": "5", "--maker-fee": "0.1", "--taker-fee": "0.1",
+}  # fmt: skip
+PROPOSE = {"--book": "b", "--due": "2027-06-30", "--rate": "3.65", "--haircut": "30", "--ltv": "85"}
+
+
+def spell(options: dict[str, str], name: str, text: str) -> list[str]:
+    """The options of a command, one of them changed."""
+    return [word for pair in (options | {name: text}).items() for word in pair]
+
+
+WRONG = (
+    *[
+        ("futures", "open", "X", *spell(OPEN_FUTURES, name, text))
+        for name, text in (
+            ("--initial", "15.001"), ("--maintenance", "12%"), ("--band", "ten"),
+            ("--contribution", "1e1"), ("--penalty", ""), ("--price", "0.00001"),
+            ("--tick", "1,5"), ("--maker-fee", "x"), ("--taker-fee", "x"), ("--expiry", "soon"),
+        )
+    ],
+    *[("futures", name, "1.00001") for name in ("deposit", "withdraw")],
+    ("futures", "stake", "X", "1.00001"),
+    ("futures", "order", "X", "buy", "80.00001", "1"),
+    ("futures", "order", "X", "buy", "80", "1", "--fee-cap", "x"),
+    ("futures", "order", "X", "buy", "80", "1", "--until", "later"),
+    *[
+        ("finance", "propose", "bank", "b", "0", "9", "8", *spell(PROPOSE, name, text))
+        for name, text in (
+            ("--rate", "3.655"), ("--haircut", "x"), ("--ltv", "85%"), ("--due", "2027-13-01"),
+        )
+    ],
+    ("market", "buy", "b", "1", "--price", "1e3"),
+    ("surveillance", "report", "alice", "--note", "x", "--evidence", "ab"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("command", WRONG, ids=" ".join)
+def test_a_wrong_amount_rate_time_or_hash_is_a_usage_error(command: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(main, [*command, "--key", "k"])
+    assert result.exit_code == 2, result.output
+    assert "Invalid value for" in result.output
+
+
+def test_percent_has_two_places_and_is_counted_in_parts_of_ten_thousand() -> None:
+    assert Percent().convert("12.5", None, None) == 1250
+    assert Percent().convert("0", None, None) == 0
+    with pytest.raises(click.BadParameter, match="too many places"):
+        Percent().convert("0.001", None, None)
+
+
+@pytest.mark.parametrize("spoiled", [{"price": "71.00001"}, {"price": 71}, {"salt": "x"}, None])
+def test_a_file_that_keeps_no_sealed_bid_is_named(tmp_path: Path, spoiled: object) -> None:
+    kept = {"auction": 3, "bidder": "a", "price": "71.0", "kilograms": 5, "salt": "00" * 32}
+    path = tmp_path / "bid.json"
+    path.write_text(json.dumps(kept | spoiled if isinstance(spoiled, dict) else spoiled))
+    result = CliRunner().invoke(main, ["auction", "reveal", "2", str(path), "--key", "k"])
+    assert result.exit_code == 1 and str(path) in result.stderr

@@ -208,8 +208,9 @@ def get_next_params(reader: StateReader, current: ChainParams) -> ChainParams:
     """Return what governance decided last, or ``current`` where that cannot be used.
 
     Governance checks the same ranges; checking again here means that no contract, however
-    wrong, can make the engine raise. An epoch's length never changes, and the depth of the
-    state tree is not governance's: it has that of the genesis for ever.
+    wrong, can make the engine raise. An epoch's length never changes. The depth of the
+    state tree is the engine's (vm/depth.py): what governance says of it, the genesis's for
+    ever, is left aside.
     """
     value = reader.get(NEXT_PARAMS_KEY)
     if value is None:

@@ -12,7 +12,6 @@ from lib.records.v1 import Project
 # What a project may claim of its land; claims on reversible stocks need parcels and a buffer.
 CLAIMS = ["biomass", "soil", "avoided-loss", "methane", "energy"]
 REVERSIBLE = ["biomass", "soil", "avoided-loss"]
-ENDED = ["completed", "withdrawn", "deregistered", "transitioned"]
 SHARE_WHOLE = 10000
 YEARS_100 = 3155760000
 NOTICE_MAX = 31536000

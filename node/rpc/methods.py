@@ -142,8 +142,9 @@ _CHAIN = (
     Method("chain_getHeader", "A block's header.", (_BLOCK,), "{height, blockHash, header}"),
     Method(
         "chain_getContents",
-        "A block as it was certified, in canonical bytes: whoever checks it needs no word of the "
-        "node (docs/light.md). For those who keep copies.",
+        "A block's header, result, transactions, receipts and events as they were certified, in "
+        "canonical bytes: whoever checks them needs no word of the node (docs/light.md). For those "
+        "who keep copies; evidence and the parent's certificate are not among them.",
         (_BLOCK,),
         "{height, headerEncoded, executionEncoded, certificateEncoded, transactions: [hex], "
         "receipts: [hex], events: [hex]}",

@@ -76,7 +76,7 @@ class Retention:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="retention")
         self._pacer = Pacer(SHARE)
         self._deleted_bytes = 0
-        self._compact_bytes = 0
+        self._compacted_bytes = 0
         """The database's size when space was last given back; 0: not since the start, and
         nobody knows what is wasted in it."""
 
@@ -103,7 +103,7 @@ class Retention:
                 self._deleted_bytes = 0
                 compact_pruned(self._chain, self._pacer)
                 self._kept.index.compact()
-                self._compact_bytes = self._measure()
+                self._compacted_bytes = self._measure()
         except SnapshotStopped:
             return
         except CarbonodeError as error:
@@ -152,7 +152,7 @@ class Retention:
 
     def _should_compact(self) -> bool:
         """Whether enough is wasted; what grew may also be content, which then counts anew."""
-        before = self._compact_bytes
+        before = self._compacted_bytes
         grown = self._measure() - before
         return max(grown, self._deleted_bytes) * WASTE_SHARE > before
 

@@ -273,7 +273,7 @@ class _Loader(importlib.machinery.SourceFileLoader):
 def compile_mutant(mutant: Mutant) -> CodeType:
     """Return the code of the changed module."""
     tree = apply(parse(ROOT, mutant.path), mutant.edit.path, mutant.edit.new)
-    return compile(ast.fix_missing_locations(tree), str(ROOT / mutant.path), "exec")  # type: ignore[arg-type]
+    return compile(ast.fix_missing_locations(tree), str(ROOT / mutant.path), "exec")  # type: ignore[arg-type]  # a module, as it was parsed
 
 
 def find_code(code: CodeType, first_line: int) -> CodeType | None:

@@ -56,7 +56,7 @@ def test_every_mutant_compiles_and_differs(name: str) -> None:
     for edit in find_edits(tree):
         changed = ast.fix_missing_locations(apply(tree, edit.path, edit.new))
         assert ast.unparse(changed) != before
-        compile(changed, path, "exec")  # type: ignore[arg-type]
+        compile(changed, path, "exec")  # type: ignore[arg-type]  # a module, as it was parsed
     assert ast.unparse(tree) == before
 
 

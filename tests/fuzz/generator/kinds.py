@@ -86,12 +86,12 @@ def make_literal(rng: Random, kind: Kind) -> str | None:
         return None
     if kind[0] == "tuple":
         items = [make_literal(rng, item) for item in kind[1:]]
-        return None if None in items else f"({', '.join(items)},)"  # type: ignore[arg-type]
+        return None if None in items else f"({', '.join(items)},)"  # type: ignore[arg-type]  # none of them is None
     items = [make_literal(rng, kind[-1]) for _ in range(rng.randint(0, 3))]
     if None in items:
         return None
     if kind[0] == "list":
-        return f"[{', '.join(items)}]"  # type: ignore[arg-type]
+        return f"[{', '.join(items)}]"  # type: ignore[arg-type]  # none of them is None
     keys = [make_literal(rng, kind[1]) for _ in items]
     if None in keys or any(len(key or "") > 19 for key in keys):
         return None

@@ -70,6 +70,11 @@ class Rows:
             changed[key] = row
             self._undo.append(lambda: changed.pop(key, None))
 
+    def increase(self, table: Table, /, *key: Any, **by: int) -> None:
+        """Add to columns of a row (less, where below 0). Raises KeyError where there is none."""
+        row = self.get(table, *key)
+        self.change(table, *key, **{name: row[name] + more for name, more in by.items()})
+
     def put(self, table: Table, /, **values: Any) -> None:
         """Add the row, or change it where there is one."""
         key = tuple(values[item.name] for item in table.primary_key.columns)

@@ -105,12 +105,10 @@ def _make_good(
     rows: Rows, at: Place, reversal: str, project: str, used_kg: int, replaced_kg: int,
     left_kg: int,
 ) -> None:  # fmt: skip
-    found = rows.get(REVERSALS, reversal)
-    rows.change(
-        REVERSALS, reversal, used_kg=found["used_kg"] + used_kg, height=at.height,
-        replaced_kg=found["replaced_kg"] + replaced_kg,
-        status=found["status"] if left_kg else "made-good",
-    )  # fmt: skip
+    rows.increase(REVERSALS, reversal, used_kg=used_kg, replaced_kg=replaced_kg)
+    rows.change(REVERSALS, reversal, height=at.height)
+    if not left_kg:
+        rows.change(REVERSALS, reversal, status="made-good")
 
 
 @BOOK.on("Released")

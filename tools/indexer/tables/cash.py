@@ -79,21 +79,15 @@ BOOK: Final = Book(
 
 
 def _move(rows: Rows, organisation: str, currency: str, change: int) -> None:
-    row = rows.find(ACCOUNTS, organisation, currency)
-    if row is None:
-        rows.add(ACCOUNTS, organisation=organisation, currency=currency, balance=change)
-        return
-    rows.change(ACCOUNTS, organisation, currency, balance=row["balance"] + change)
+    if rows.find(ACCOUNTS, organisation, currency) is None:
+        rows.add(ACCOUNTS, organisation=organisation, currency=currency, balance=0)
+    rows.increase(ACCOUNTS, organisation, currency, balance=change)
 
 
 def _total(rows: Rows, currency: str, issued: int, redeemed: int) -> None:
-    row = rows.find(CURRENCIES, currency)
-    if row is None:
-        rows.add(CURRENCIES, currency=currency, issued=issued, redeemed=redeemed)
-        return
-    rows.change(
-        CURRENCIES, currency, issued=row["issued"] + issued, redeemed=row["redeemed"] + redeemed
-    )
+    if rows.find(CURRENCIES, currency) is None:
+        rows.add(CURRENCIES, currency=currency, issued=0, redeemed=0)
+    rows.increase(CURRENCIES, currency, issued=issued, redeemed=redeemed)
 
 
 def _pay(

@@ -26,13 +26,13 @@ PROPOSALS: Final = Table(
 
 FREEZES: Final = Table(
     "freezes", METADATA,
-    integer("height", "height of the freeze", key=True),
+    integer("height", "height", key=True),
     integer("event", "number of the event in the block", key=True),
     text("contract", "contract"),
-    text("reason", "reason"),
-    moment("until", "end of the freeze"),
+    text("reason", "reason; of a vote that ended one: ''"),
+    moment("until", "end of the freeze; of a vote that ended one its time"),
     integer("proposal", "proposal that decided it; 0 = one administrator"),
-    flag("lifted", "whether a vote ended it, or a later freeze took its place"),
+    flag("lifted", "true: the end of the freezes before it, by a vote"),
 )  # fmt: skip
 
 BOOK: Final = Book(
@@ -44,8 +44,8 @@ BOOK: Final = Book(
             proof=Proof("governance", "proposals", ("proposal",)),
         ),
         Listing(
-            "freezes", FREEZES, "Contracts that were stopped.", ("height", "event"),
-            (("contract",),), newest_first=True, proof=Proof(),
+            "freezes", FREEZES, "Freezes of contracts, and their ends by a vote.",
+            ("height", "event"), (("contract",),), newest_first=True, proof=Proof(),
         ),
     ),
     frozenset({"UpgradeScheduled", "UpgradeWithdrawn"}),
@@ -85,7 +85,7 @@ def _find(rows: Rows, at: Place, proposal: int) -> None:
 @BOOK.on("Voted")
 def _vote(rows: Rows, at: Place, proposal: int, voter: bytes) -> None:
     _find(rows, at, proposal)
-    rows.change(PROPOSALS, proposal, votes=rows.get(PROPOSALS, proposal)["votes"] + 1)
+    rows.increase(PROPOSALS, proposal, votes=1)
 
 
 @BOOK.on("Executed")

@@ -75,14 +75,12 @@ def _register(rows: Rows, at: Place, organisation: str, name: str, roles: list[A
 
 @BOOK.on("KeyAdded")
 def _add_key(rows: Rows, at: Place, organisation: str, key: bytes) -> None:
-    count = rows.get(ORGANISATIONS, organisation)["keys"]
-    rows.change(ORGANISATIONS, organisation, keys=count + 1)
+    rows.increase(ORGANISATIONS, organisation, keys=1)
 
 
 @BOOK.on("KeyRemoved")
 def _remove_key(rows: Rows, at: Place, organisation: str, key: bytes) -> None:
-    count = rows.get(ORGANISATIONS, organisation)["keys"]
-    rows.change(ORGANISATIONS, organisation, keys=count - 1)
+    rows.increase(ORGANISATIONS, organisation, keys=-1)
 
 
 def _set_roles(rows: Rows, organisation: str, role: str, present: bool) -> None:

@@ -57,8 +57,7 @@ def _publish(
 
 @BOOK.on("VectorPassed")
 def _pass(rows: Rows, at: Place, methodology: str, version: int, index: int) -> None:
-    count = rows.get(VERSIONS, methodology, version)["vectors_passed"]
-    rows.change(VERSIONS, methodology, version, vectors_passed=count + 1)
+    rows.increase(VERSIONS, methodology, version, vectors_passed=1)
 
 
 @BOOK.on("MethodologyActivated")

@@ -10,6 +10,7 @@ from tools.indexer.book import METADATA, Book, Listing, Place, Proof
 from tools.indexer.columns import blob, integer, kilograms, moment, number, text
 from tools.indexer.flags import flag
 from tools.indexer.rows import Rows
+from tools.indexer.steps import Steps
 
 REPORTS: Final = Table(
     "reports", METADATA,
@@ -40,30 +41,17 @@ REPORTS: Final = Table(
     integer("height", "height of the last step"),
 )  # fmt: skip
 
-STEPS: Final = Table(
-    "report_steps", METADATA,
-    integer("height", "height", key=True),
-    integer("event", "number of the event in the block", key=True),
-    text("report", "report"),
-    text("status", "what it became; comment: somebody commented"),
-    text("organisation", "who did it"),
-    text("reason", "reason; of a comment its hash"),
-    moment("time", "time"),
-)  # fmt: skip
+STEPS: Final = Steps(REPORTS)
 
 BOOK: Final = Book(
-    "mrv", 1, (REPORTS, STEPS),
+    "mrv", 1, (REPORTS, STEPS.table),
     (
         Listing(
             "reports", REPORTS, "Reports of emissions and removals.", ("report",),
             (("subject",), ("owner",), ("status",), ("verifier",), ("methodology",), ("kind",)),
             proof=Proof("mrv", "reports", ("report",)),
         ),
-        Listing(
-            "report-steps", STEPS, "Steps of reports, and comments on them.",
-            ("height", "event"), (("report",), ("organisation",), ("status",)),
-            newest_first=True, proof=Proof(),
-        ),
+        STEPS.listing,
     ),
 )  # fmt: skip
 
@@ -71,13 +59,6 @@ _DUTIES: Final = {
     "under-verification": "verifier", "public-notice": "issuer", "approved": "approver",
     "issued": "approver",
 }  # fmt: skip
-
-
-def _step(rows: Rows, at: Place, report: str, status: str, organisation: str, why: str) -> None:
-    rows.append(
-        STEPS, height=at.height, event=at.event, report=report, status=status,
-        organisation=organisation, reason=why, time=at.time_s,
-    )  # fmt: skip
 
 
 @BOOK.on("Opened")
@@ -91,7 +72,7 @@ def _open(
         submitter=submitter, supersedes=supersedes, status="draft", opened_at=at.time_s,
         status_since=at.time_s, height=at.height,
     )  # fmt: skip
-    _step(rows, at, report, "draft", owner, "")
+    STEPS.add(rows, at, report, "draft", owner)
 
 
 @BOOK.on("Computed")
@@ -111,7 +92,7 @@ def _compute(
 def _change(
     rows: Rows, at: Place, report: str, status: str, organisation: str, reason: str
 ) -> None:
-    changes: dict[str, Any] = {"status": status, "status_since": at.time_s, "height": at.height}
+    changes: dict[str, Any] = {}
     duty = _DUTIES.get(status)
     if duty is not None:
         changes[duty] = organisation
@@ -119,13 +100,12 @@ def _change(
         call = at.take_call("mrv", ("verify",), a0=report)
         if call is not None:
             changes["verified_grams"] = call[2]
-    rows.change(REPORTS, report, **changes)
-    _step(rows, at, report, status, organisation, reason)
+    STEPS.enter(rows, at, report, status, organisation, reason, **changes)
 
 
 @BOOK.on("Commented")
 def _comment(rows: Rows, at: Place, report: str, organisation: str, comment_hash: bytes) -> None:
-    _step(rows, at, report, "comment", organisation, "0x" + comment_hash.hex())
+    STEPS.comment(rows, at, report, organisation, comment_hash)
 
 
 @BOOK.on("MadeGood")
@@ -133,4 +113,4 @@ def _make_good(
     rows: Rows, at: Place, report: str, certificate: int, quantity_kg: int, due_kg: int
 ) -> None:
     rows.change(REPORTS, report, due_kg=due_kg)
-    _step(rows, at, report, "made-good", "", f"certificate {certificate}: {quantity_kg} kg")
+    STEPS.add(rows, at, report, "made-good", "", f"certificate {certificate}: {quantity_kg} kg")

@@ -16,6 +16,7 @@ from tools.indexer.columns import (
     text,
 )
 from tools.indexer.rows import Rows
+from tools.indexer.steps import Steps
 
 PROJECTS: Final = Table(
     "projects", METADATA,
@@ -38,39 +39,19 @@ PROJECTS: Final = Table(
     integer("height", "height of the last step"),
 )  # fmt: skip
 
-STEPS: Final = Table(
-    "project_steps", METADATA,
-    integer("height", "height", key=True),
-    integer("event", "number of the event in the block", key=True),
-    text("project", "project"),
-    text("status", "what it became; comment: somebody commented"),
-    text("organisation", "who did it"),
-    text("reason", "reason; of a comment its hash"),
-    moment("time", "time"),
-)  # fmt: skip
+STEPS: Final = Steps(PROJECTS)
 
 BOOK: Final = Book(
-    "projects", 1, (PROJECTS, STEPS),
+    "projects", 1, (PROJECTS, STEPS.table),
     (
         Listing(
             "projects", PROJECTS, "Projects, those of other registries too.", ("project",),
             (("owner",), ("status",), ("region",), ("methodology",), ("origin",), ("scope",)),
             proof=Proof("projects", "projects", ("project",)),
         ),
-        Listing(
-            "project-steps", STEPS, "Steps of projects, and comments on them.",
-            ("height", "event"), (("project",), ("organisation",), ("status",)),
-            newest_first=True, proof=Proof(),
-        ),
+        STEPS.listing,
     ),
 )  # fmt: skip
-
-
-def _step(rows: Rows, at: Place, project: str, status: str, organisation: str, reason: str) -> None:
-    rows.append(
-        STEPS, height=at.height, event=at.event, project=project, status=status,
-        organisation=organisation, reason=reason, time=at.time_s,
-    )  # fmt: skip
 
 
 def _describe(at: Place, project: str, origin: str) -> dict[str, Any]:
@@ -97,22 +78,21 @@ def _draft(
         methodology=methodology, origin=origin, created_at=at.time_s, status_since=at.time_s,
         height=at.height, **_describe(at, project, origin),
     )  # fmt: skip
-    _step(rows, at, project, status, owner, "")
+    STEPS.add(rows, at, project, status, owner)
 
 
 @BOOK.on("StatusChanged")
 def _change(
     rows: Rows, at: Place, project: str, status: str, organisation: str, reason: str
 ) -> None:
-    changes: dict[str, Any] = {"status": status, "status_since": at.time_s, "height": at.height}
+    changes: dict[str, Any] = {}
     if status == "validated":
         call = at.take_call("projects", ("validate",), a0=project)
         if call is not None:
             changes["buffer_share"] = call[2]
-    rows.change(PROJECTS, project, **changes)
-    _step(rows, at, project, status, organisation, reason)
+    STEPS.enter(rows, at, project, status, organisation, reason, **changes)
 
 
 @BOOK.on("Commented")
 def _comment(rows: Rows, at: Place, project: str, organisation: str, comment_hash: bytes) -> None:
-    _step(rows, at, project, "comment", organisation, "0x" + comment_hash.hex())
+    STEPS.comment(rows, at, project, organisation, comment_hash)

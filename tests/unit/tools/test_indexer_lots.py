@@ -119,5 +119,6 @@ def test_batches_and_certificates_say_what_their_calls_said(
         ended = connection.execute(select(CERTIFICATES)).all()
     assert (batch.project, batch.vintage, batch.issuer) == ("p", 2024, "registry")
     assert (batch.verifier, batch.origin, batch.source) == ("verifier", "", "r-b1")
+    assert batch.evidence_hash == bytes(32), "as the verifier signed it"
     assert {row.kind for row in ended} == {"retirement", "cancellation"}
     assert {row.purpose for row in ended} == {"test"}

@@ -21,7 +21,8 @@ BATCHES: Final = Table(
     text("verifier", "who verified; '' = imported, null = not known here", null=True),
     text("origin", "registry that the batch was imported from; '' = this chain", null=True),
     text("source", "its record there, or the report", null=True),
-    blob("evidence_hash", "hash of the evidence; null where a contract issued", null=True),
+    blob("evidence_hash", "hash of the evidence; null where a contract attested or imported",
+         null=True),
     kilograms("issued_kg", "issued"),
     kilograms("buffered_kg", "put into the buffer, ever"),
     kilograms("released_kg", "out of the buffer to owners"),
@@ -39,6 +40,7 @@ ATTESTATIONS: Final = Table(
     text("project", "project"),
     integer("vintage", "year"),
     kilograms("net_kg", "verified net"),
+    blob("evidence_hash", "hash of the evidence; null where a contract attested", null=True),
     moment("attested_at", "time"),
     integer("height", "height"),
 )  # fmt: skip
@@ -68,11 +70,6 @@ BOOK: Final = Book(
 )  # fmt: skip
 
 
-def _count(rows: Rows, batch: str, **more: int) -> None:
-    row = rows.get(BATCHES, batch)
-    rows.change(BATCHES, batch, **{name: row[name] + kg for name, kg in more.items()})
-
-
 def _describe(rows: Rows, at: Place, batch: str) -> dict[str, Any]:
     """Return what the event of an issue leaves out, from the call or the attestation."""
     imported = at.take_call("units", ("issue_imported",), a1=batch)
@@ -86,7 +83,10 @@ def _describe(rows: Rows, at: Place, batch: str) -> dict[str, Any]:
     attested = rows.find(ATTESTATIONS, report)
     if attested is None:
         return {}
-    return {"verifier": attested["verifier"], "origin": "", "source": report}
+    return {
+        "verifier": attested["verifier"], "origin": "", "source": report,
+        "evidence_hash": attested["evidence_hash"],
+    }  # fmt: skip
 
 
 @BOOK.on("Attested")
@@ -94,9 +94,11 @@ def _attest(
     rows: Rows, at: Place, report: str, verifier: str, owner: str, project: str, vintage: int,
     net_kg: int,
 ) -> None:  # fmt: skip
+    call = at.take_call("units", ("attest",), a0=report)
     rows.add(
         ATTESTATIONS, report=report, verifier=verifier, owner=owner, project=project,
-        vintage=vintage, net_kg=net_kg, attested_at=at.time_s, height=at.height,
+        vintage=vintage, net_kg=net_kg, evidence_hash=None if call is None else call[7],
+        attested_at=at.time_s, height=at.height,
     )  # fmt: skip
 
 
@@ -112,7 +114,7 @@ def _issue(
             issued_to=owner, issued_kg=0, buffered_kg=0, released_kg=0, retired_kg=0,
             cancelled_kg=0, created_at=at.time_s, height=at.height, **described,
         )  # fmt: skip
-    _count(rows, batch, issued_kg=end - start, buffered_kg=buffer_quantity)
+    rows.increase(BATCHES, batch, issued_kg=end - start, buffered_kg=buffer_quantity)
     cut, book = end - buffer_quantity, LotBook.of(rows)
     if cut > start:
         book.issue(at, batch, start, cut, owner, ACTIVE)
@@ -154,7 +156,7 @@ def _release(
     rows: Rows, at: Place, batch: str, start: int, end: int, taker: str, evidence_hash: bytes
 ) -> None:
     LotBook.of(rows).carve(at, batch, start, end, taker, ACTIVE, "release")
-    _count(rows, batch, released_kg=end - start)
+    rows.increase(BATCHES, batch, released_kg=end - start)
 
 
 @BOOK.on("BufferCancelled")
@@ -165,7 +167,7 @@ def _cancel_buffer(rows: Rows, at: Place, batch: str, start: int, end: int) -> N
 def _end(rows: Rows, at: Place, pieces: list[Any], status: str, kind: str) -> None:
     for batch, start, end in pieces:
         LotBook.of(rows).carve(at, batch, start, end, None, status, kind)
-        _count(rows, batch, **{f"{status}_kg": end - start})
+        rows.increase(BATCHES, batch, **{f"{status}_kg": end - start})
 
 
 @BOOK.on("Retired", "retirement")

@@ -18,10 +18,18 @@ from tests.unit.tools.test_explorer_api import ROOT, run_api
 from tools.client.client import Client
 from tools.explorer.service import is_interrupted
 from tools.indexer.comparing import compare
-from tools.indexer.database import open_engine, reading, rewrite_derived, take_lock
+from tools.indexer.database import (
+    get_meta,
+    open_engine,
+    open_index,
+    put_meta,
+    reading,
+    rewrite_derived,
+    take_lock,
+)
 from tools.indexer.errors import IndexFault
 from tools.indexer.reconciling import reconcile
-from tools.indexer.registry import DERIVED, LISTINGS
+from tools.indexer.registry import DERIVED, DERIVED_VERSION, LISTINGS
 
 pytestmark = pytest.mark.integration
 __all__ = ["index", "index_chain"]
@@ -88,6 +96,28 @@ def test_there_is_one_writer(postgres: Engine) -> None:
             take_lock(other)
         assert error.value.code == "index-locked"
     # The lock ends with the connection, not with its place in the pool.
+    postgres.dispose()
+
+
+def test_an_index_that_is_written_is_not_migrated(
+    postgres: Engine, index_chain: AuditedChain
+) -> None:
+    with postgres.connect() as connection, connection.begin():
+        put_meta(connection, "derived", "0")
+    with postgres.connect() as writer:
+        writer.detach()
+        take_lock(writer)
+        with pytest.raises(IndexFault) as error:
+            open_index(postgres, index_chain.genesis)
+        assert error.value.code == "index-locked"
+    with reading(postgres) as connection:
+        assert get_meta(connection, "derived") == "0"
+    open_index(postgres, index_chain.genesis)
+    with postgres.connect() as one, postgres.connect() as other:
+        assert get_meta(one, "derived") == DERIVED_VERSION
+        # Nobody holds the lock any more, in the pool either: the first to come may have it.
+        other.commit()
+        take_lock(other)
     postgres.dispose()
 
 

@@ -17,7 +17,7 @@ from tools.explorer.metrics import Metrics
 from tools.explorer.server import ApiServer
 from tools.explorer.service import Service
 from tools.indexer.commands import PATIENCE
-from tools.indexer.database import open_engine, prepare
+from tools.indexer.database import open_engine, open_index
 from tools.indexer.following import Follower
 
 
@@ -43,8 +43,7 @@ async def serve(
     async with AsyncExitStack() as stack:
         stack.callback(engine.dispose)
         clients = [await stack.enter_async_context(Client(node, policy=PATIENCE)) for node in nodes]
-        with engine.connect() as connection:
-            await asyncio.to_thread(prepare, connection, genesis)
+        await asyncio.to_thread(open_index, engine, genesis)
         follower = Follower(engine, clients, genesis)
         service = Service(engine, genesis, clients, follower.progress)
         stack.callback(service.close)

@@ -31,7 +31,7 @@ from tools.indexer.database import (
 from tools.indexer.errors import IndexFault
 from tools.indexer.following import Follower
 from tools.indexer.reconciling import reconcile
-from tools.indexer.writing import HEIGHT
+from tools.indexer.writing import DERIVED_BY, HEIGHT
 
 PATIENCE = RetryPolicy(rounds_max=2, request_timeout_s=60.0, connect_timeout_s=5.0)
 
@@ -54,7 +54,7 @@ def get_status(url: str) -> dict[str, Any]:
             "blockHash": "0x" + bytes(block.hash).hex(),
             "timeMs": block.time_ms,
             "schema": require_meta(connection, "schema"),
-            "derived": get_meta(connection, "derived"),
+            "derived": get_meta(connection, DERIVED_BY),
             "transactions": counts["transactions"],
             "events": counts["events"],
             "unreadEvents": counts["unread_events"],

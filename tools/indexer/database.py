@@ -32,7 +32,7 @@ from tools.indexer.deriving import derive_again
 from tools.indexer.errors import IndexFault
 from tools.indexer.registry import CERTIFIED, DERIVED, DERIVED_VERSION
 from tools.indexer.verified import Tip
-from tools.indexer.writing import HEIGHT, VALIDATORS, Writer, make_calls, put_meta
+from tools.indexer.writing import DERIVED_BY, HEIGHT, VALIDATORS, Writer, make_calls, put_meta
 from tools.light.epochs import TrustedSet
 from vm.machine import Machine
 
@@ -168,6 +168,18 @@ def take_lock(connection: Connection) -> None:
         raise IndexFault("another indexer writes this database", code="index-locked")
 
 
+def open_index(engine: Engine, genesis: Genesis) -> None:
+    """As ``prepare``, for as long the index's one writer: nobody migrates what another writes.
+
+    Raises IndexFault 'index-locked' beside another writer (PostgreSQL).
+    """
+    with engine.connect() as connection:
+        # Out of the pool, or the lock would live on in whatever connection came back to it.
+        connection.detach()
+        take_lock(connection)
+        prepare(connection, genesis)
+
+
 def prepare(connection: Connection, genesis: Genesis) -> None:
     """Make the tables and height 0 where there is nothing; else migrate what is there.
 
@@ -189,7 +201,7 @@ def begin(connection: Connection, genesis: Genesis) -> None:
     """Write height 0: what executing the genesis gives. The tables must be empty."""
     settings = {
         "schema": SCHEMA_VERSION,
-        "derived": DERIVED_VERSION,
+        DERIVED_BY: DERIVED_VERSION,
         "chain_id": compute_chain_id(genesis).hex(),
         "genesis": dump_genesis(genesis),
         HEIGHT: "0",
@@ -246,7 +258,7 @@ def _migrate(connection: Connection) -> None:
             )
         version = step(connection)
         put_meta(connection, "schema", version)
-    if get_meta(connection, "derived") != DERIVED_VERSION:
+    if get_meta(connection, DERIVED_BY) != DERIVED_VERSION:
         rewrite_derived(connection)
 
 
@@ -259,7 +271,7 @@ def rewrite_derived(connection: Connection) -> None:
     writer = Writer(connection)
     write_genesis_rows(writer, genesis, genesis.time_ms // 1_000)
     derive_again(connection, writer)
-    put_meta(connection, "derived", DERIVED_VERSION)
+    put_meta(connection, DERIVED_BY, DERIVED_VERSION)
 
 
 def clear(connection: Connection) -> None:

@@ -40,6 +40,23 @@ BOOKS: Final[tuple[Book, ...]] = (
     market.BOOK,
 )
 
+WITHOUT_BOOK: Final[dict[str, str]] = {
+    "auctions": "bids and clearing prices; "
+    "what winners got and paid is in lots and payments, not in trades or candles",
+    "quotes": "requests and quotes; "
+    "what was exchanged is in lots and payments, not in trades or candles",
+    "finance": "pledges, loans and their auctions; "
+    "what is locked is in lots, what was paid in payments",
+    "baskets": "shares and their holders; what a basket holds is in lots, owned by `baskets`",
+    "tokens": "tokens of lots and certificates; whose the serials are is in lots, held by `tokens`",
+    "futures": "orders and trades, which move neither units nor money by themselves",
+    "clearing": "positions, margin, marks and fees; only deposits and withdrawals are in payments",
+    "delivery": "tenders and deliveries; the units are in lots, their money stays inside clearing",
+    "surveillance": "computed flags and cases; a party that may not trade is in organisations",
+}
+"""Genesis contracts that have no tables of their own yet: what is missing of each, beside its
+events, calls and source, which are in the lists of those as any contract's are."""
+
 for _listing in (*core.LISTINGS, flags.LISTING):
     _listing.make_indexes()
 

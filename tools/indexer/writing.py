@@ -2,7 +2,9 @@
 
 One database transaction for a chunk of blocks; its first statement takes the height from
 the one that this writer saw, so that two writers, or one that was thought dead, cannot both
-write a block. Whatever fails, the transaction is gone and so is what was remembered of it.
+write a block; and only where rows are derived as this program derives them, or one that still
+runs while a newer one has migrated the index would mix its rows with those. Whatever fails,
+the transaction is gone and so is what was remembered of it.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from primitives.block import STATUS_OK, Event, Receipt
 from primitives.codec import pack
@@ -21,12 +23,14 @@ from tools.indexer.codes import apply_system_call
 from tools.indexer.columns import dump_document
 from tools.indexer.core import ACCOUNTS, BLOCKS, CALLS, EVENTS, META, TRANSACTIONS, UNREAD
 from tools.indexer.errors import IndexFault
-from tools.indexer.registry import BOOKS
+from tools.indexer.registry import BOOKS, DERIVED_VERSION
 from tools.indexer.rows import Rows
 from tools.indexer.verified import VerifiedBlock
 
 HEIGHT: Final = "height"
 VALIDATORS: Final = "validators"
+DERIVED_BY: Final = "derived"
+"""Settings of the index: where it stands, whom it trusts, how its rows were derived."""
 _HANDLING: Final = {
     pair: [book for book in BOOKS if pair in book.handlers]
     for book in BOOKS
@@ -66,7 +70,8 @@ class Writer:
     ) -> None:
         """Write the blocks that follow ``after``, and settings beside them.
 
-        Raises IndexFault 'index-moved' when the index is not at ``after`` any more.
+        Raises IndexFault 'index-moved' when the index is not at ``after`` any more, or when
+        another program's version derives it now.
         """
         try:
             with self.connection.begin():
@@ -81,9 +86,13 @@ class Writer:
             raise
 
     def _advance(self, after: int, height: int, meta: dict[str, str]) -> None:
+        other = META.alias()
+        ours = select(other.c.name).where(
+            other.c.name == DERIVED_BY, other.c.value == DERIVED_VERSION
+        )
         statement = (
             META.update()
-            .where(META.c.name == HEIGHT, META.c.value == str(after))
+            .where(META.c.name == HEIGHT, META.c.value == str(after), ours.exists())
             .values(value=str(height))
         )
         if self.connection.execute(statement).rowcount != 1:

@@ -36,13 +36,14 @@ from tools.indexer.database import (
 )
 from tools.indexer.errors import IndexFault
 from tools.indexer.following import Follower
-from tools.indexer.registry import BOOKS, CERTIFIED, DERIVED, DERIVED_VERSION
+from tools.indexer.registry import BOOKS, CERTIFIED, DERIVED, DERIVED_VERSION, WITHOUT_BOOK
 from tools.indexer.tables import identity
 from tools.indexer.verified import Tip, verify_contents
 from tools.indexer.writing import Writer
 from vm.abi import Abi
 from vm.compiler import compile_source
 from vm.gas import VM_VERSION, get_schedule
+from vm.genesis_builder import CONTRACT_NAMES
 
 
 @pytest.fixture
@@ -266,6 +267,25 @@ def test_a_second_writer_writes_nothing(index_chain: AuditedChain, fresh: Engine
     assert error.value.code == "index-moved"
 
 
+def test_a_program_that_derives_otherwise_than_the_index_does_now_writes_nothing(
+    index_chain: AuditedChain, fresh: Engine
+) -> None:
+    """It runs on while a newer one opens the index: their rows would be mixed."""
+    follow(index_chain, fresh, 3)
+    validators = index_chain.genesis.validators
+    with fresh.connect() as connection:
+        with connection.begin():
+            tip = read_tip(connection)
+            put_meta(connection, "derived", "a newer one's")
+        answer = ChainAnswers(index_chain).contents({"block": 4})
+        block = verify_contents(answer, index_chain.genesis, validators, tip)
+        with pytest.raises(IndexFault) as error:
+            Writer(connection).write([block], 3)
+        assert error.value.code == "index-moved"
+        with connection.begin():
+            assert read_tip(connection).height == 3
+
+
 def test_a_chunk_that_fails_leaves_no_trace_and_can_be_written_again(
     index_chain: AuditedChain, index: Engine, fresh: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -413,6 +433,15 @@ def test_every_event_of_every_contract_is_known_with_its_fields(
             assert renamed == item["name"]
             plain = item["type"].split("[")[0].replace("Address", "bytes")
             assert kind.__name__ == plain
+
+
+def test_a_contract_of_the_genesis_has_a_book_or_a_reason_why_it_has_none() -> None:
+    """Or its events would be in no list but that of all events, and nobody would know."""
+    books = {book.contract for book in BOOKS}
+    assert books | set(WITHOUT_BOOK) == set(CONTRACT_NAMES) and not books & set(WITHOUT_BOOK)
+    page = (Path(__file__).parents[3] / "docs" / "explorer.md").read_text()
+    for contract, reason in WITHOUT_BOOK.items():
+        assert f"- `{contract}`: {reason}." in page.splitlines()
 
 
 def test_events_are_kept_as_they_were_certified(index_chain: AuditedChain, index: Engine) -> None:

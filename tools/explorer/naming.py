@@ -43,7 +43,7 @@ class Abis:
             )
             self._versions[contract] = [(row[0], row[1], bytes(row[2])) for row in rows]
         for first, last, code_hash in self._versions[contract]:
-            # In the block of an upgrade both codes ran: the fields decide which one fits.
+            # In the block of an upgrade both codes ran: the newer one names what fits it.
             if first <= height and (last is None or height <= last):
                 return self._load(code_hash)
         return {}

@@ -270,7 +270,8 @@ QUESTIONS: Final = (
     Operation(
         "status", f"{ROOT}/status", "Where the index stands beside its chain.", show_status,
         wrap({"chain_id": {"type": "string"}, "chain_name": {"type": "string"},
-              "index_time": {"type": "string"}, "unread_events": {"type": "integer"},
+              "index_time": {"type": "string"}, "block_hash": {"type": "string"},
+              "state_root": {"type": "string"}, "unread_events": {"type": "integer"},
               "node_height": {"type": "integer"}, "lag_seconds": {"type": "number"},
               "error": {"type": "string"}}),
     ),

@@ -28,7 +28,7 @@ QUERY_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a handler found: a document, or a text of another type, or chunks of it."""
+    """What a handler found, and up to which height the index that it looked in held the chain."""
 
     document: Any = None
     height: int = 0

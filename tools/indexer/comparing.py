@@ -40,7 +40,10 @@ def compare(one: Engine, other: Engine) -> Comparison:
         for name, code in (("chain_id", "index-chain"), (HEIGHT, "index-heights")):
             values = [require_meta(item, name) for item in (left, right)]
             if values[0] != values[1]:
-                raise IndexFault(f"{name}: {values[0]} and {values[1]}", code=code)
+                raise IndexFault(
+                    f"the two indexes differ in their {name}: {values[0]} and {values[1]}",
+                    code=code,
+                )
         height = int(values[0])
         rows: dict[str, int] = {}
         differences: list[str] = []

@@ -16,10 +16,12 @@ from node.rpc.render import to_hex, to_json_params
 from primitives.block import EXECUTION_RESULT, HEADER
 from primitives.certificate import CERTIFICATE
 from primitives.transaction import Call
+from storage.stateproof import STATE_PROOF
 from tests.unit.tools.audited_chain import AuditedChain
 from tests.unit.tools.fake_node import FakeNode, Refusal
 from tools.client.client import Client
 from tools.client.transport import RetryPolicy
+from tools.client.wire import from_hex
 from tools.indexer.following import Follower
 from tools.light.blocks import ProvenBlock, render_commit
 from vm.machine import BlockContext
@@ -37,6 +39,7 @@ def make_index_node(chain: AuditedChain, spoil: Spoil | None = None) -> FakeNode
         "validator_list": answers.validators,
         "tx_search": lambda params: {"items": [], "nextCursor": None},
         "state_call": answers.call,
+        "state_get": answers.state,
     }
     if spoil is not None:
         methods = {name: _spoiled(name, work, spoil) for name, work in methods.items()}
@@ -97,6 +100,23 @@ class ChainAnswers:
                 {"name": item.name, "publicKey": to_hex(item.public_key)} for item in now.members
             ]
         }
+
+    def state(self, params: dict[str, Any]) -> Any:
+        key = from_hex(params["key"])
+        with self._chain.chain.view() as view:
+            value, proof = view.get(key), view.prove(key)
+            return {
+                "key": to_hex(key),
+                "value": None if value is None else to_hex(value),
+                "height": view.height,
+                "stateRoot": to_hex(view.state_root),
+                "levels": view.state_levels,
+                "proof": {
+                    "bucket": to_hex(proof.bucket),
+                    "siblings": [to_hex(item) for item in proof.siblings],
+                    "encoded": to_hex(STATE_PROOF.encode(proof)),
+                },
+            }
 
     def call(self, params: dict[str, Any]) -> Any:
         chain, tip = self._chain, self._chain.chain.tip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from typing import Any
@@ -16,6 +16,7 @@ from aiohttp import web
 from sqlalchemy import Engine, func, select, text
 
 from tests.unit.tools.audited_chain import AuditedChain
+from tools.client.client import Client
 from tools.explorer.metrics import Metrics
 from tools.explorer.server import OPERATIONS, ApiServer
 from tools.explorer.service import Service
@@ -59,9 +60,11 @@ class Api:
 
 
 @asynccontextmanager
-async def run_api(chain: AuditedChain, engine: Engine, rate: int = 100_000) -> AsyncIterator[Api]:
+async def run_api(
+    chain: AuditedChain, engine: Engine, rate: int = 100_000, clients: Sequence[Client] = ()
+) -> AsyncIterator[Api]:
     progress = Progress(height=chain.height, node_height=chain.height)
-    service = Service(engine, chain.genesis, [], progress)
+    service = Service(engine, chain.genesis, clients, progress)
     runner = web.AppRunner(ApiServer(service, Metrics(progress), rate).make_app(), access_log=None)
     await runner.setup()
     try:
@@ -329,5 +332,8 @@ def test_the_document_describes_every_address(check: Check) -> None:
         assert set(document["paths"]) == {operation.path for operation in OPERATIONS}
         _, metrics, _ = await api.get("/metrics")
         assert "explorer_index_height " in metrics
+        schema = document["paths"][f"{ROOT}/status"]["get"]["responses"]["200"]["content"]
+        _, status, _ = await api.get(f"{ROOT}/status")
+        assert set(schema["application/json"]["schema"]["required"]) == set(status)
 
     check(ask)

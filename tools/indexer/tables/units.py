@@ -46,7 +46,7 @@ ATTESTATIONS: Final = Table(
 )  # fmt: skip
 
 BOOK: Final = Book(
-    "units", 3, (BATCHES, ATTESTATIONS, LOTS),
+    "units", 4, (BATCHES, ATTESTATIONS, LOTS),
     (
         Listing(
             "batches", BATCHES, "Batches of units with their totals.", ("batch",),

@@ -117,5 +117,5 @@ def _convert(hint: Any, value: Any) -> Any:
             raise BadAnswer("a field has another type", expected=hint.__name__)
         return value
     if is_dataclass(hint):
-        return read_record(hint, value)  # type: ignore[arg-type]
+        return read_record(hint, value)  # type: ignore[arg-type]  # a hint is a class, no instance
     return tuple(value)
